@@ -95,7 +95,8 @@ class ReportsSettings(Struct, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = field(default_factory=list)
     endpoint_concurrency: Annotated[
-        int, Meta(description="Reports under way at once to one receiver (scheme, host, port).", ge=1)
+        int,
+        Meta(description="Reports under way at once to one receiver (scheme, host, port).", ge=1),
     ] = 32
     timeout_seconds: Annotated[
         float, Meta(description="How long a receiver may take to acknowledge.", gt=0, le=60)
@@ -106,7 +107,8 @@ class LogSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error, one JSON object a line."""
 
     level: Annotated[
-        str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
+        str,
+        Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$"),
     ] = "info"
 
 
@@ -115,7 +117,9 @@ class WhatsappAccount(Struct, kw_only=True, forbid_unknown_fields=True):
 
     sender: Annotated[
         str,
-        Meta(description="The sender's name, as Partners write it in `serviceNumber`.", min_length=1),
+        Meta(
+            description="The sender's name, as Partners write it in `serviceNumber`.", min_length=1
+        ),
     ]
     phone_number_id: Annotated[
         str, Meta(description="Graph id of the number (not the number itself).", pattern="^[0-9]+$")
@@ -127,9 +131,9 @@ class WhatsappAccount(Struct, kw_only=True, forbid_unknown_fields=True):
     verify_token: Annotated[
         str, Meta(description="Our word for the webhook handshake. Secret.", min_length=1)
     ]
-    base_url: Annotated[
-        str, Meta(description="Where the Cloud API is.", pattern="^https?://")
-    ] = "https://graph.facebook.com"
+    base_url: Annotated[str, Meta(description="Where the Cloud API is.", pattern="^https?://")] = (
+        "https://graph.facebook.com"
+    )
     api_version: Annotated[
         str, Meta(description="Graph API version.", pattern=r"^v[0-9]+\.[0-9]+$")
     ] = "v23.0"

@@ -1,0 +1,277 @@
+"""The composition root: makes the parts, starts them in order and stops them in reverse."""
+
+import asyncio
+import contextlib
+import fcntl
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from whimbrel import __version__
+from whimbrel.channels.whatsapp.connector import WhatsappConnector
+from whimbrel.clock import SECOND, Clock, SystemClock
+from whimbrel.domain.chain_id import ChainIds
+from whimbrel.domain.content import Channel
+from whimbrel.domain.receipt import Receipt
+from whimbrel.flow.accept import Acceptor
+from whimbrel.flow.dispatch import Dispatcher, DispatchRules
+from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.flow.ingest import Ingest
+from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.report import Reporter
+from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.flow.timers import Timers
+from whimbrel.http_out import AddressRule, HttpOut
+from whimbrel.metrics import Metrics
+from whimbrel.serving import OnReady, calm_collector, serve_app, signals_set
+from whimbrel.settings import Settings
+from whimbrel.store.chains import last_chain_id
+from whimbrel.store.engine import Store, StoreUnavailable
+from whimbrel.store.migrate import upgrade
+from whimbrel.store.reports import release_report_claims
+from whimbrel.store.senders import paused_senders
+from whimbrel.store.sqlite import SqliteStore
+from whimbrel.web.api import SendEndpoint
+from whimbrel.web.caller import CallerAddress
+from whimbrel.web.hooks import WhatsappHook
+from whimbrel.web.site import create_site
+
+_log = structlog.get_logger(__name__)
+_NODE = 0  # SQLite has one process
+_USER_AGENT = f"Whimbrel/{__version__}"
+_CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
+_CONNECTIONS = 2_048
+_REFRESH_SECONDS = 1.0  # changes of Partners reach the gateway in this time
+_TICK_SECONDS = 0.25  # how late a lifetime may be noticed
+_SWEEP_SECONDS = 5.0
+_IDLE_SECONDS = 1.0  # how long a stage sleeps if nothing wakes it: polling carries correctness
+_FAULT_PAUSE_SECONDS = 1.0
+_DRAIN_SECONDS = 15.0  # longer than a report takes; what is not done by then is done after a start
+
+
+class AlreadyRunning(Exception):
+    """Another gateway has this store open."""
+
+
+@contextlib.contextmanager
+def locked(store_path: Path) -> Iterator[None]:
+    """Hold the store's lock: SQLite serves one gateway. Raises `AlreadyRunning`."""
+    lock_path = store_path.with_name(store_path.name + ".lock")
+    with lock_path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"{store_path} is in use by another gateway") from None
+        yield
+
+
+async def serve(
+    settings: Settings, *, on_ready: OnReady | None = None, stop: asyncio.Event | None = None
+) -> None:
+    """Run the gateway until SIGINT, SIGTERM or `stop`, and finish what is in flight.
+
+    Raises `AlreadyRunning`, `StoreUnavailable` and `OSError` when it cannot start.
+    """
+    stop = stop or asyncio.Event()
+    path = Path(settings.store.path)
+    with locked(path), signals_set(stop):
+        upgrade(path)
+        gateway = Gateway(settings, SqliteStore(path), SystemClock())
+        try:
+            await gateway.start()
+            calm_collector()
+            await serve_app(
+                gateway.site,
+                settings.server.host,
+                settings.server.port,
+                stop=stop,
+                on_ready=on_ready,
+            )
+        finally:
+            await gateway.stop()
+
+
+class Gateway:
+    """All parts of one process."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._running = False
+        self._loops: list[asyncio.Task[None]] = []
+        self._dispatch_wanted = asyncio.Event()
+        self._reports_wanted = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        wake_dispatch, wake_reports = self._dispatch_wanted.set, self._reports_wanted.set
+        grace = round(settings.dispatch.ambiguity_grace_seconds * SECOND)
+
+        self.metrics = Metrics()
+        self._partners = PartnerDirectory(store)
+        self._gatekeeper = Gatekeeper(self._partners, clock)
+        self._upstream = HttpOut(
+            address_rule=None,  # the operator wrote these URLs
+            connect_timeout=_CONNECT_SECONDS,
+            timeout=settings.dispatch.submit_timeout_seconds,
+            connections=_CONNECTIONS,
+            user_agent=_USER_AGENT,
+        )
+        self._downstream = HttpOut(
+            address_rule=AddressRule(settings.reports.allowed_private_subnets),
+            connect_timeout=min(_CONNECT_SECONDS, settings.reports.timeout_seconds / 2),
+            timeout=settings.reports.timeout_seconds,
+            connections=_CONNECTIONS,
+            user_agent=_USER_AGENT,
+            max_body=1_024,  # an excerpt, for the history
+        )
+        self._lines = _lines(settings, self._upstream)
+        self._dispatcher = Dispatcher(
+            store,
+            clock,
+            self._lines,
+            self.metrics,
+            DispatchRules(round(settings.dispatch.submit_timeout_seconds * SECOND), grace),
+            wake=wake_dispatch,
+            wake_reports=wake_reports,
+        )
+        self._reporter = Reporter(
+            store,
+            clock,
+            self._partners,
+            self._downstream,
+            self.metrics,
+            cap=settings.reports.endpoint_concurrency,
+            timeout=round(settings.reports.timeout_seconds * SECOND),
+            wake=wake_reports,
+        )
+        self._timers = Timers(
+            store,
+            clock,
+            self.metrics,
+            grace=grace,
+            wake_dispatch=wake_dispatch,
+            wake_reports=wake_reports,
+        )
+        self._ingest = Ingest(
+            store,
+            clock,
+            self.metrics,
+            wake_dispatch=wake_dispatch,
+            wake_reports=wake_reports,
+            sender_broken=self._sender_broken,
+        )
+        self._settings = settings
+
+    async def start(self) -> None:
+        """Take over what an earlier process left, then let the stages run."""
+        store, settings = self._store, self._settings
+        await self._partners.refresh()
+        await self._timers.recover()
+        await store.write(release_report_claims, self._clock.now())
+        for pause in await store.read(paused_senders, None):
+            line = self._lines.get((Channel(pause.channel), pause.sender))
+            if line is not None:
+                line.pause = pause
+        chain_ids = ChainIds(_NODE, await store.read(last_chain_id, None))
+        acceptor = Acceptor(
+            store,
+            self._clock,
+            self._gatekeeper,
+            _senders(self._lines),
+            chain_ids,
+            queue_limit=settings.server.accept_queue_limit,
+            wake_dispatch=self._dispatch_wanted.set,
+        )
+        caller = CallerAddress(settings.server.trusted_proxies)
+        self.site = create_site(
+            SendEndpoint(acceptor, caller, self.metrics, self._clock),
+            WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
+            self.metrics,
+            is_ready=self._is_ready,
+        )
+        self._running = True
+        self._loops = [
+            asyncio.create_task(self._stage(self._dispatcher.step, self._dispatch_wanted)),
+            asyncio.create_task(self._stage(self._reporter.step, self._reports_wanted)),
+            asyncio.create_task(self._every(_TICK_SECONDS, self._timers.step)),
+            asyncio.create_task(self._every(_REFRESH_SECONDS, self._partners.refresh)),
+            asyncio.create_task(self._every(_SWEEP_SECONDS, self._timers.sweep)),
+        ]
+
+    async def stop(self) -> None:
+        """Claim nothing more, let what is in flight end and be recorded, then close."""
+        self._running = False
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await asyncio.gather(self._dispatcher.drain(), self._reporter.drain())
+        await self._upstream.close()
+        await self._downstream.close()
+        await self._store.close()
+        self._gatekeeper.close()
+
+    async def _is_ready(self) -> None:
+        if not self._running:
+            raise StoreUnavailable("the gateway is starting or stopping")
+        await self._store.read(last_chain_id, None)
+
+    def _sender_broken(self, receipt: Receipt) -> None:
+        """Rest a sender that a receipt blames, without keeping the webhook waiting."""
+        line = self._lines.get((Channel.WHATSAPP, receipt.sender))
+        if line is None:
+            return
+        reason = f"{receipt.code} {receipt.detail}"
+        task = asyncio.create_task(self._dispatcher.rest(line, reason, None))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _stage(
+        self, step: Callable[[], Awaitable[int | None]], wanted: asyncio.Event
+    ) -> None:
+        """Step whenever something is wanted or due; a fault is logged, and the stage goes on."""
+        while True:
+            wanted.clear()
+            try:
+                next_at = await step()
+            except Exception:
+                _log.exception("stage_failed")
+                await asyncio.sleep(_FAULT_PAUSE_SECONDS)
+                continue
+            idle = _IDLE_SECONDS
+            if next_at is not None:
+                idle = max(0.0, min(idle, (next_at - self._clock.now()) / SECOND))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(idle):
+                    await wanted.wait()
+
+    async def _every(self, seconds: float, duty: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await duty()
+            except Exception:
+                _log.exception("duty_failed")
+            await asyncio.sleep(seconds)
+
+
+def _lines(settings: Settings, http: HttpOut) -> dict[tuple[Channel, str], SenderLine]:
+    """One line per configured sender. A new channel adds its connectors here."""
+    timeout = settings.dispatch.submit_timeout_seconds
+    return {
+        (Channel.WHATSAPP, account.sender): SenderLine(
+            Channel.WHATSAPP,
+            WhatsappConnector(account, http, timeout=timeout),
+            throughput=account.throughput,
+            pair_pacing=account.pair_pacing,
+            concurrency=settings.dispatch.concurrency,
+        )
+        for account in settings.whatsapp.values()
+    }
+
+
+def _senders(lines: dict[tuple[Channel, str], SenderLine]) -> dict[Channel, frozenset[str]]:
+    return {
+        channel: frozenset(sender for other, sender in lines if other is channel)
+        for channel in Channel
+    }

@@ -1,0 +1,1 @@
+"""The ways to a subscriber. Each channel is a folder of its own and knows no other."""

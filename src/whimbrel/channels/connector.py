@@ -1,0 +1,74 @@
+"""What the flow asks of a channel, and the closed list of ways in which a submit can fail."""
+
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from whimbrel.domain.content import Content
+from whimbrel.domain.status import ErrorCode
+
+
+class SubmitFault(StrEnum):
+    """Why a submit was not taken, told by what is to be done about it."""
+
+    REFUSED = "refused"
+    """Final for this link."""
+    RETRY = "retry"
+    """The channel's own fault, or the network's: it did not go, and may later."""
+    NUMBER_THROTTLED = "number throttled"
+    """The sender goes too fast."""
+    PAIR_THROTTLED = "pair throttled"
+    """This subscriber gets too much from this sender."""
+    SENDER_BROKEN = "sender broken"
+    """Token, account or number: no link of this sender can go until it is mended."""
+    NO_ANSWER = "no answer"
+    """It may have gone."""
+
+
+class SubmitError(Exception):
+    """A submit that was not taken.
+
+    `code` is the channel's raw code and `detail` its words, both for operators. With `tries`, RETRY
+    is worth that many attempts and then final with `error_code`. `pause` is how long the channel
+    asks us to wait, in milliseconds, where it says.
+    """
+
+    def __init__(
+        self,
+        fault: SubmitFault,
+        detail: str,
+        *,
+        code: str = "",
+        error_code: ErrorCode = ErrorCode.UNKNOWN,
+        tries: int | None = None,
+        pause: int | None = None,
+    ) -> None:
+        super().__init__(f"{fault}: {code} {detail}")
+        self.fault = fault
+        self.detail = detail
+        self.code = code
+        self.error_code = error_code
+        self.tries = tries
+        self.pause = pause
+
+
+class Submission(NamedTuple):
+    """One attempt to hand a link to a channel."""
+
+    link_id: int
+    attempt: int
+    dest_addr: str
+    """E.164 digits without `+`."""
+    content: Content
+
+
+class Connector(Protocol):
+    """A sender account of a channel."""
+
+    @property
+    def sender(self) -> str:
+        """The sender's name."""
+        ...
+
+    async def submit(self, submission: Submission) -> str:
+        """Hand a message over and return the channel's number for it. Raises `SubmitError`."""
+        ...

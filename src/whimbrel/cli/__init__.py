@@ -1,0 +1,41 @@
+"""The command line, one file a noun."""
+
+import typer
+
+from whimbrel import __version__
+from whimbrel.cli import demo, doctor, message, partner, reports, sandbox, serve, status
+from whimbrel.cli.terminal import fail
+from whimbrel.settings import SettingsError
+from whimbrel.store.engine import StoreUnavailable
+
+app = typer.Typer(
+    name="whimbrel",
+    help="A self-hosted gateway for business messages on WhatsApp.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("sandbox")(sandbox.sandbox)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.add_typer(partner.app, name="partner")
+app.add_typer(message.app, name="message")
+app.add_typer(reports.app, name="reports")
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """Run a command; what the operator can mend is told in one line."""
+    try:
+        app()
+    except (SettingsError, StoreUnavailable) as error:
+        fail(str(error))
+
+

@@ -1,0 +1,152 @@
+"""`whimbrel demo`: the whole journey on one machine, with nothing else installed."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from whimbrel import app as gateway
+from whimbrel.cli.demo_config import DEMO_CONFIG
+from whimbrel.cli.partner import add_partner
+from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
+from whimbrel.domain.partner import DuplicateControl, Profile
+from whimbrel.logs import configure_logs
+from whimbrel.settings import Settings, load
+
+LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"  # noqa: S105 - the demo's own
+_CHILD_START_SECONDS = 30.0
+
+
+def demo(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; the next two are the sandbox's and the receiver's.")] = 8080,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("whimbrel-data"),
+    speed: Annotated[
+        float, typer.Option(min=0.001, help="How many times faster the sandbox's delays pass.")
+    ] = 1.0,
+    throughput: Annotated[
+        float, typer.Option(min=0, help="Messages a second of the number; 80 is Meta's, 0 no limit.")
+    ] = 0.0,
+) -> None:
+    """Run gateway, sandbox and a demo Partner, whose delivery reports are printed as they come."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    config = data_dir / CONFIG_NAME
+    if not config.exists():
+        config.write_text(
+            DEMO_CONFIG.format(
+                host=host, port=port, sandbox_port=port + 1, speed=speed, throughput=throughput,
+                token=secrets.token_urlsafe(24), app_secret=secrets.token_hex(16),
+                verify_token=secrets.token_urlsafe(12),
+            ),
+            encoding="utf-8",
+        )  # fmt: skip
+    settings = load(config)
+    _overrule(settings, host, port, speed, throughput)
+    configure_logs(settings.log.level)
+    on_store(settings, lambda store: add_partner(store, LOGIN, PASSWORD, _profile(port + 2)))
+    try:
+        uvloop.run(_run(settings, config, port + 2))
+    except (gateway.AlreadyRunning, OSError) as error:
+        fail(str(error))
+
+
+def _overrule(settings: Settings, host: str, port: int, speed: float, throughput: float) -> None:
+    """Let the command's options win over the file of an earlier run."""
+    settings.server.host, settings.server.port = host, port
+    settings.sandbox.host, settings.sandbox.port = host, port + 1
+    settings.sandbox.speed, settings.sandbox.throughput = speed, throughput
+    for account in settings.whatsapp.values():
+        account.base_url = f"http://{_reachable(host)}:{port + 1}"
+        account.throughput = throughput
+
+
+def _profile(receiver_port: int) -> Profile:
+    return Profile(
+        senders=[SENDER],
+        default_sender=SENDER,
+        duplicate_control=DuplicateControl.RETURN,
+        report_url=f"http://127.0.0.1:{receiver_port}/reports",
+    )
+
+
+async def _run(settings: Settings, config: Path, receiver_port: int) -> None:
+    url = f"http://{_reachable(settings.server.host)}:{settings.server.port}"
+    stop = asyncio.Event()
+    async with _sandbox(settings, config, receiver_port, stop):
+        await gateway.serve(settings, on_ready=lambda _: print(_greeting(url), flush=True), stop=stop)
+
+
+@contextlib.asynccontextmanager
+async def _sandbox(
+    settings: Settings, config: Path, receiver_port: int, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """Run sandbox and receiver as a process of their own; it ends with us, however we end.
+
+    Its session is its own too, so that Ctrl-C reaches the gateway alone, which finishes what is in
+    flight while the sandbox still answers.
+    """
+    ours, theirs = socket.socketpair()
+    sandbox = settings.sandbox
+    child = subprocess.Popen(  # noqa: S603 - our own command
+        [
+            sys.executable, "-m", "whimbrel", "sandbox", "--config", str(config),
+            "--receiver", str(receiver_port), "--parent-pipe", str(theirs.fileno()),
+        ],
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "WHIMBREL_SANDBOX_HOST": sandbox.host,
+            "WHIMBREL_SANDBOX_PORT": str(sandbox.port),
+            "WHIMBREL_SANDBOX_SPEED": str(sandbox.speed),
+            "WHIMBREL_SANDBOX_THROUGHPUT": str(sandbox.throughput),
+            "WHIMBREL_SERVER_HOST": _reachable(settings.server.host),
+            "WHIMBREL_SERVER_PORT": str(settings.server.port),
+        },
+    )  # fmt: skip
+    theirs.close()
+    ours.setblocking(False)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_CHILD_START_SECONDS):
+            if not await loop.sock_recv(ours, 1):
+                raise OSError("the sandbox could not start; its own message says why")
+        loop.add_reader(ours, stop.set)  # readable again: the sandbox has ended
+        yield
+    finally:
+        loop.remove_reader(ours)
+        ours.close()
+        await loop.run_in_executor(None, _wait_for, child)
+
+
+def _wait_for(child: "subprocess.Popen[bytes]") -> None:
+    try:
+        child.wait(timeout=10)  # longer than its server's graceful stop
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - it is translated
+
+
+def _greeting(url: str) -> str:
+    return f"""Whimbrel is ready on {url}
+Send a message, and watch its delivery reports arrive here:
+
+curl -sS {url}/send -d '{{"login":"{LOGIN}","password":"{PASSWORD}","id":"8770100",\
+"destAddr":"70000000001","message":{{"type":"WHATSAPP","data":{{"instantContent":\
+{{"type":"TEXT","data":{{"text":"Hello from Whimbrel"}}}}}}}}}}'
+"""

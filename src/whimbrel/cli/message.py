@@ -1,0 +1,103 @@
+"""`whimbrel message show`: everything that is known of one message."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from whimbrel.cli.terminal import ConfigOption, console, fail, moment, with_store
+from whimbrel.domain.status import ErrorCode, LinkState, Status
+from whimbrel.store.history import Story, tell_stories
+from whimbrel.store.reports import ReportState
+
+app = typer.Typer(help="Messages: what became of them, and why.", no_args_is_help=True)
+
+
+@app.callback()
+def _noun() -> None:
+    """Keep `show` a command of its own while it is the only one."""
+
+
+@app.command("show")
+def show(
+    mt_num: Annotated[int, typer.Argument(metavar="MTNUM", help="The message's number.")],
+    config: ConfigOption = None,
+    with_text: Annotated[bool, typer.Option(help="Show the text, which may hold a code.")] = False,
+) -> None:
+    """Show the whole history of a message: request, submits, receipts, reports."""
+    story = with_store(config, lambda store: store.read(tell_stories, mt_num))
+    if story is None:
+        fail(f"there is no message {mt_num}")
+    _show_request(story)
+    for link in story.links:
+        _show_link(link, with_text=with_text)
+    timeline = Table("when (UTC)", "what", "details", box=None, pad_edge=False)
+    for at, what, details in sorted(_events(story), key=lambda event: event[0]):
+        timeline.add_row(moment(at), what, escape(details))
+    console.print(timeline)
+
+
+def _show_request(story: Story) -> None:
+    chain = story.chain
+    console.print(f"[bold]{chain['chain_id']}[/] from {escape(chain['login'])} to {chain['dest_addr']}")
+    for name in ("partner_ref", "schedule", "notify_url", "extra_param"):
+        if chain[name] is not None:
+            console.print(f"  {name}: {escape(str(chain[name]))}")
+    console.print(f"  registered_delivery: {chain['registered_delivery']}, request {chain['request_id']}")
+
+
+def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
+    state = LinkState(link["state"])
+    why = f" ({_error(link['error_code'])})" if link["error_code"] else ""
+    console.print(
+        f"  {link['channel']} from {escape(link['sender'])}: [bold]{state.name.lower()}[/]{why}, "
+        f"attempts {link['attempt']}, lifetime {link['ttl'] // 1_000} s"
+    )
+    if state is LinkState.QUEUED:
+        console.print(f"  due at {moment(link['due_at'])}, ends at {moment(link['expires_at'])}")
+    elif state < LinkState.FAILED:
+        console.print(f"  lifetime ends at {moment(link['expires_at'])}")
+    if link["image_url"]:
+        console.print(f"  image: {escape(link['image_url'])}")
+    elif with_text:
+        console.print(f"  text: {escape(link['text'])}")
+
+
+def _events(story: Story) -> list[tuple[int, str, str]]:
+    events = [(story.chain["accepted_at"], "accepted", "")]
+    for submit in story.submits:
+        words = (submit["provider_id"], submit["code"], submit["detail"])
+        details = f"attempt {submit['attempt']}: {submit['outcome']}"
+        events.append(
+            (submit["ended_at"], "submit", " ".join([details, *(str(w) for w in words if w)]))
+        )
+    for receipt in story.receipts:
+        words = (receipt["code"], receipt["detail"])
+        details = f"{LinkState(receipt['state']).name.lower()} at {moment(receipt['happened_at'])}"
+        events.append(
+            (receipt["received_at"], "receipt", " ".join([details, *(str(w) for w in words if w)]))
+        )
+    names = {report["report_id"]: _report_name(report) for report in story.reports}
+    for report in story.reports:
+        state = ReportState(report["state"])
+        when = f", next attempt {moment(report['next_at'])}" if state is ReportState.DUE else ""
+        details = f"{names[report['report_id']]}: {state.name.lower()}{when}"
+        events.append((report["created_at"], "report", details))
+    for attempt in story.report_attempts:
+        details = (
+            f"{names[attempt['report_id']]}: attempt {attempt['attempt']}, "
+            f"{attempt['http_status'] or 'no answer'} in {attempt['latency']} ms {attempt['answer']}"
+        )
+        events.append((attempt["ended_at"], "receiver", details.rstrip()))
+    return events
+
+
+def _report_name(report: dict[str, Any]) -> str:
+    status = Status(report["status"])
+    error = f" errorCode {report['error_code']}" if status is Status.UNDELIVERED else ""
+    return f"{int(status)} {status.name.lower().replace('_', ' ')}{error}"
+
+
+def _error(code: int) -> str:
+    return f"{code} {ErrorCode(code).name.lower().replace('_', '-')}"

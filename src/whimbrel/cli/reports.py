@@ -1,0 +1,116 @@
+"""`whimbrel reports`: delivery reports that wait, failed or are dead."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from whimbrel.cli.terminal import ConfigOption, console, fail, moment, with_store
+from whimbrel.clock import DAY, SystemClock
+from whimbrel.store.engine import Store
+from whimbrel.store.history import ReportFilter, list_reports
+from whimbrel.store.partners import all_partners
+from whimbrel.store.reports import Redelivery, ReportState, redeliver_reports
+
+app = typer.Typer(help="Delivery reports to Partners.", no_args_is_help=True)
+_ANY_STATE = -1
+_FOREVER = 1 << 60
+
+
+class StateOption(StrEnum):
+    """What a report may be listed by."""
+
+    HELD = "held"
+    DUE = "due"
+    ACKNOWLEDGED = "acknowledged"
+    DEAD = "dead"
+
+
+MtNum = Annotated[int | None, typer.Option("--mtnum", help="Of this message.")]
+PartnerOption = Annotated[str | None, typer.Option("--partner", help="Of this login.")]
+Since = Annotated[str | None, typer.Option(help="From this moment on: 2026-11-23T10:00:00+03:00, or 2h, 3d ago.")]
+Before = Annotated[str | None, typer.Option(help="Before this moment, written alike.")]
+
+
+@app.command("list")
+def list_command(
+    config: ConfigOption = None,
+    mt_num: MtNum = None,
+    partner: PartnerOption = None,
+    state: Annotated[StateOption | None, typer.Option(help="In this state.")] = None,
+    since: Since = None,
+    before: Before = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+) -> None:
+    """List reports, the newest first."""
+    wish = ReportFilter(
+        mt_num or 0,
+        partner or "",
+        _moment_of("since", since, 0),
+        _moment_of("before", before, _FOREVER),
+        ReportState[state.name] if state else _ANY_STATE,
+        limit,
+    )
+    rows = with_store(config, lambda store: store.read(list_reports, wish))
+    table = Table("mtNum", "partner", "status", "state", "attempts", "next", "created", "last answer")
+    for _, chain_id, login, status, kept, attempts, next_at, created_at, http, answer in rows:
+        due = moment(next_at) if kept == ReportState.DUE else "-"
+        last = f"{http or ''} {answer or ''}".strip()
+        name = ReportState(kept).name.lower()
+        table.add_row(
+            str(chain_id), escape(login), str(status), name, str(attempts), due, moment(created_at),
+            escape(last[:80]),
+        )  # fmt: skip
+    console.print(table)
+
+
+@app.command("redeliver")
+def redeliver(
+    config: ConfigOption = None,
+    mt_num: MtNum = None,
+    partner: PartnerOption = None,
+    since: Since = None,
+    before: Before = None,
+    acknowledged: Annotated[
+        bool, typer.Option(help="Also what the receiver has acknowledged, not only the dead.")
+    ] = False,
+) -> None:
+    """Send dead reports once more: one message's, or a Partner's of a time range."""
+    if (mt_num is None) == (partner is None):
+        fail("name either --mtnum or --partner")
+    if partner is not None and since is None:
+        fail("--partner needs --since")
+    now = SystemClock().now()
+    start, end = _moment_of("since", since, 0), _moment_of("before", before, _FOREVER)
+
+    async def work(store: Store) -> int:
+        partner_id = await _partner_id(store, partner) if partner else None
+        wish = Redelivery(now, mt_num, partner_id, start, end, acknowledged)
+        return await store.write(redeliver_reports, wish)
+
+    count = with_store(config, work)
+    console.print(f"{count} reports are due again.")
+
+
+async def _partner_id(store: Store, login: str) -> int:
+    for partner, _ in await store.read(all_partners, None):
+        if partner.login == login:
+            return partner.partner_id
+    fail(f"login: there is no Partner {login!r}")
+
+
+def _moment_of(option: str, text: str | None, otherwise: int) -> int:
+    """Read a moment: ISO 8601 (UTC if it has no offset), or a while ago, such as 90m, 2h, 3d."""
+    if text is None:
+        return otherwise
+    units = {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}
+    if text[:-1].isdigit() and text[-1] in units:
+        return SystemClock().now() - int(text[:-1]) * units[text[-1]]
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: {text!r} is neither a moment such as 2026-11-23T10:00 nor a while such as 2h")
+    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -1,0 +1,88 @@
+"""`whimbrel status`: the queues and the senders at a glance, also beside a running gateway."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from whimbrel.cli.terminal import ConfigOption, console, moment, on_store, read_settings
+from whimbrel.clock import SystemClock
+from whimbrel.domain.status import LinkState
+from whimbrel.settings import Settings
+from whimbrel.store.engine import Store
+from whimbrel.store.history import Queues, count_queues
+from whimbrel.store.partners import all_partners
+from whimbrel.store.senders import SenderPause, paused_senders
+
+
+def status(config: ConfigOption = None) -> None:
+    """Show what waits, since when, and which senders are paused and why."""
+    settings = read_settings(config)
+
+    async def work(store: Store) -> tuple[Queues, list[SenderPause], dict[str, str]]:
+        partners = {
+            str(one.partner.partner_id): one.partner.login
+            for one in await store.read(all_partners, None)
+        }
+        return (
+            await store.read(count_queues, None),
+            await store.read(paused_senders, None),
+            partners,
+        )
+
+    queues, pauses, partners = on_store(settings, work)
+    _show_senders(settings, pauses)
+    _show_links(queues, partners)
+    _show_reports(queues, partners)
+
+
+def _show_senders(settings: Settings, pauses: list[SenderPause]) -> None:
+    resting = {(pause.channel, pause.sender): pause for pause in pauses}
+    table = Table("sender", "channel", "account", "state", "until (UTC)", "tried", "why")
+    for name, account in settings.whatsapp.items():
+        pause = resting.get(("WHATSAPP", account.sender))
+        row = [escape(account.sender), "WHATSAPP", name]
+        if pause is None:
+            table.add_row(*row, "[green]working[/]", "-", "-", "")
+        else:
+            until, tried = moment(pause.paused_until), str(pause.holds)
+            table.add_row(*row, "[red]paused[/]", until, tried, escape(pause.reason))
+    console.print(table)
+
+
+def _show_links(queues: Queues, partners: dict[str, str]) -> None:
+    now = SystemClock().now()
+    table = Table("messages of", "sender", "state", "count", "due since", "next lifetime ends")
+    for lane, state, count, due_at, expires_at in queues.links:
+        _, partner_id, sender = lane.split("/", 2)
+        due = _age(now, due_at) if due_at <= now else f"in {_span(due_at - now)}"
+        name = LinkState(state).name.lower()
+        login = partners.get(partner_id, partner_id)
+        table.add_row(escape(login), escape(sender), name, str(count), due, moment(expires_at))
+    console.print(table if queues.links else "No messages on their way.")
+    if queues.parked:
+        since = _age(now, queues.parked_since or now)
+        console.print(f"{queues.parked} receipts wait for a message that is not known, oldest {since}.")
+
+
+def _show_reports(queues: Queues, partners: dict[str, str]) -> None:
+    now = SystemClock().now()
+    table = Table("reports of", "receiver", "count", "oldest", "next attempt (UTC)")
+    for lane, count, created_at, next_at in queues.reports:
+        partner_id, _, origin = lane.partition("/")
+        login = partners.get(partner_id, partner_id)
+        receiver = origin or "the Partner's own URL"
+        table.add_row(escape(login), escape(receiver), str(count), _age(now, created_at), moment(next_at))
+    console.print(table if queues.reports else "No reports wait.")
+    if queues.dead_reports:
+        console.print(f"[red]{queues.dead_reports} reports are dead[/]: whimbrel reports list --state dead")
+
+
+def _age(now: int, at: int) -> str:
+    return f"{_span(max(now - at, 0))} ago"
+
+
+def _span(milliseconds: int) -> str:
+    seconds = milliseconds // 1_000
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,1 @@
+"""The rules of the gateway: pure, without input, output or a clock of their own."""

@@ -1,0 +1,214 @@
+"""Chains and links: what was accepted, and how each event moves a link.
+
+Pure: the store loads a link, asks `move` what an event makes of it, and writes the answer back, all
+within one transaction.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from whimbrel.domain.content import Channel, Content
+from whimbrel.domain.status import FIRST_SETTLED, MOVES, NOTHING_TOLD, ErrorCode, LinkState
+
+
+class NewLink(Struct, frozen=True, kw_only=True):
+    """One step of a chain as it is accepted."""
+
+    link_id: int
+    position: int
+    channel: Channel
+    sender: str
+    content: Content
+    ttl: int
+    """Lifetime in milliseconds, counted from the handing over."""
+    due_at: int
+    closes_at: int | None
+    """When the sending hours that `due_at` opens close again; None: never."""
+    expires_at: int
+    """When it ends if it was never handed over."""
+
+
+class Chain(Struct, frozen=True, kw_only=True):
+    """One accepted request."""
+
+    chain_id: int
+    partner_id: int
+    partner_ref: str | None
+    """The Partner's own `id`, to be echoed."""
+    dedupe_ref: str | None
+    """The same where duplicate control is on, else None."""
+    content_key: bytes | None
+    """What the content window compares; None where it is off."""
+    content_window: int
+    """Milliseconds; 0 where it is off."""
+    dest_addr: str
+    registered_delivery: int
+    notify_url: str | None
+    extra_param: str | None
+    schedule: str | None
+    """Sending hours and deadline as `schedule.py` stores them; None: at once."""
+    accepted_at: int
+    request_id: str
+    links: tuple[NewLink, ...]
+
+
+class Link(Struct, frozen=True):
+    """What the journey has made of a link so far; the members are the store's columns, in order."""
+
+    link_id: int
+    sender: str
+    state: LinkState
+    told: int
+    attempt: int
+    attempted_at: int | None
+    ttl: int
+    due_at: int
+    expires_at: int
+    submitted_at: int | None
+    done_at: int | None
+    provider_id: str | None
+    error_code: int
+
+
+class Taken(Struct, frozen=True):
+    """The channel took the submit and gave it a number."""
+
+    attempt: int
+    at: int
+    provider_id: str
+
+
+class Refused(Struct, frozen=True):
+    """The channel refused the submit for good."""
+
+    attempt: int
+    at: int
+    error_code: ErrorCode
+
+
+class Again(Struct, frozen=True):
+    """The submit surely did not go; it is due again at `due_at`."""
+
+    attempt: int
+    at: int
+    due_at: int
+    closes_at: int | None = None
+
+
+class NoAnswer(Struct, frozen=True):
+    """The submit may have gone; a receipt may tell until `until`."""
+
+    attempt: int
+    at: int
+    until: int
+
+
+class GraceOver(Struct, frozen=True):
+    """No receipt told whether an unanswered submit went: it is due again."""
+
+    at: int
+
+
+class LifetimeOver(Struct, frozen=True):
+    """The link's lifetime, or the chain's deadline, has passed."""
+
+    at: int
+
+
+class Seen(Struct, frozen=True):
+    """A receipt: the channel says what became of an attempt."""
+
+    attempt: int
+    state: LinkState
+    """SENT, FAILED, DELIVERED or READ."""
+    at: int
+    """When it happened, by the channel's clock."""
+    error_code: ErrorCode = ErrorCode.NONE
+    retry_at: int | None = None
+    """With FAILED: the channel gave it back, and it is worth another attempt then."""
+
+
+Event = Taken | Refused | Again | NoAnswer | GraceOver | LifetimeOver | Seen
+
+_IN_FLIGHT = frozenset({LinkState.SUBMITTING, LinkState.UNSURE})
+
+
+def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an event
+    """Return what `event` makes of `link`; the same object where it changes nothing."""
+    match event:
+        case Taken():
+            return _taken(link, event)
+        case Seen():
+            return _seen(link, event)
+        case LifetimeOver(at):
+            return _expired(link, at)
+        case GraceOver(at) if link.state is LinkState.UNSURE:
+            return replace(link, state=LinkState.QUEUED, due_at=at)
+        case Refused(attempt, at, error_code) if _awaits(link, attempt):
+            return replace(link, state=LinkState.FAILED, done_at=at, error_code=error_code)
+        case Again(attempt, _, due_at) if _awaits(link, attempt):
+            return replace(link, state=LinkState.QUEUED, due_at=due_at)
+        case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
+            if attempt == link.attempt:
+                return replace(link, state=LinkState.UNSURE, due_at=until)
+    return link
+
+
+def _awaits(link: Link, attempt: int) -> bool:
+    """Tell whether the answer to `attempt` is still what this link waits for."""
+    return attempt == link.attempt and link.state in _IN_FLIGHT
+
+
+def _taken(link: Link, event: Taken) -> Link:
+    if event.attempt != link.attempt:
+        return link
+    handed = replace(link, provider_id=event.provider_id, submitted_at=event.at)
+    if link.state >= FIRST_SETTLED:
+        return handed
+    handed = replace(handed, expires_at=event.at + link.ttl)
+    return replace(handed, state=LinkState.SUBMITTED) if _awaits(link, event.attempt) else handed
+
+
+def _seen(link: Link, event: Seen) -> Link:
+    if event.state not in MOVES[link.state]:
+        return link
+    if event.state is LinkState.FAILED:
+        return _failed(link, event)
+    if link.submitted_at is None:  # the receipt is the first word that it was handed over
+        at = link.attempted_at if link.attempted_at is not None else event.at
+        link = replace(link, submitted_at=at, expires_at=at + link.ttl)
+    done_at = None if event.state is LinkState.SENT else event.at
+    return replace(link, state=event.state, done_at=done_at, error_code=ErrorCode.NONE)
+
+
+def _failed(link: Link, event: Seen) -> Link:
+    if event.attempt != link.attempt or link.state is LinkState.QUEUED:
+        return link  # an earlier attempt's end says nothing of this one
+    if event.retry_at is not None:
+        return replace(link, state=LinkState.QUEUED, due_at=event.retry_at)
+    return replace(link, state=LinkState.FAILED, done_at=event.at, error_code=event.error_code)
+
+
+def _expired(link: Link, at: int) -> Link:
+    if link.state >= FIRST_SETTLED or link.state is LinkState.SUBMITTING or at < link.expires_at:
+        return link
+    return replace(link, state=LinkState.EXPIRED, done_at=at, error_code=ErrorCode.TIMEOUT)
+
+
+def new_link_row(link: NewLink) -> Link:
+    """Return a new link as the journey sees it."""
+    return Link(
+        link_id=link.link_id,
+        sender=link.sender,
+        state=LinkState.QUEUED,
+        told=NOTHING_TOLD,
+        attempt=0,
+        attempted_at=None,
+        ttl=link.ttl,
+        due_at=link.due_at,
+        expires_at=link.expires_at,
+        submitted_at=None,
+        done_at=None,
+        provider_id=None,
+        error_code=ErrorCode.NONE,
+    )

@@ -1,0 +1,112 @@
+"""The Partner: who may send what, how fast, and where its reports go."""
+
+import ipaddress
+from datetime import tzinfo
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Meta, Struct, field
+
+from whimbrel.clock import MINUTE
+from whimbrel.domain.content import Channel
+from whimbrel.domain.schedule import MOSCOW
+
+
+class DuplicateControl(StrEnum):
+    """What a repeated `id` gets (`protocol.md`, section 4)."""
+
+    OFF = "off"
+    RETURN = "return"
+    REJECT = "reject"
+
+
+class TrafficType(StrEnum):
+    """The kind of a Partner's traffic, by its number in reports (`protocol.md`, section 7)."""
+
+    ADVERTISING = "0"
+    TRANSACTIONAL = "1"
+    SERVICE = "2"
+    INFORMATION = "5"
+    AUTHORISATION = "6"
+    TEMPLATED_ADVERTISING = "7"
+
+
+class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Everything about a Partner that an operator may change; kept as one JSON document."""
+
+    subnets: list[str] = []
+    """Where its requests may come from; empty: anywhere."""
+    senders: list[str] = []
+    default_sender: str = ""
+    message_types: list[Channel] = field(default_factory=lambda: [Channel.WHATSAPP])
+    ttl_minutes: dict[Channel, Annotated[int, Meta(ge=1, le=10_080)]] = {}
+    """Default lifetime per channel."""
+    duplicate_control: DuplicateControl = DuplicateControl.OFF
+    content_window_seconds: Annotated[int, Meta(ge=0)] = 0
+    """How long the same content to the same number is a duplicate; 0: never."""
+    report_url: str = ""
+    signing_secret: str = ""
+    """Standard Webhooks secret, `whsec_` and base64; empty: reports are not signed."""
+    traffic_type: TrafficType = TrafficType.TRANSACTIONAL
+    zone: str = ""
+    """IANA name for the dates in reports; empty: UTC+3."""
+    rate: Annotated[float, Meta(ge=0)] = 0.0
+    """Requests a second; 0: no limit."""
+    burst: Annotated[int, Meta(ge=1)] = 1
+    concurrency: Annotated[int, Meta(ge=0)] = 0
+    """Requests under way at once; 0: no limit."""
+
+
+DEFAULT_TTL_MINUTES = {Channel.WHATSAPP: 1_440, Channel.SMS: 1_440}
+
+
+class Partner(Struct, frozen=True):
+    """A client company with a login."""
+
+    partner_id: int
+    login: str
+    password_hash: str
+    disabled: bool
+    profile: Profile
+
+    def default_lifetime(self, channel: Channel) -> int:
+        """Return the lifetime, in milliseconds, of a link that names none."""
+        minutes = self.profile.ttl_minutes.get(channel, DEFAULT_TTL_MINUTES[channel])
+        return minutes * MINUTE
+
+    def admits(self, address: str) -> bool:
+        """Tell whether a request may come from `address`; an address that is none never may."""
+        subnets = self.profile.subnets
+        return not subnets or _inside(address, tuple(subnets))
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone in which this Partner reads dates."""
+        return zone_of(self.profile.zone)
+
+
+@lru_cache(maxsize=4_096)
+def _inside(address: str, subnets: tuple[str, ...]) -> bool:
+    """Cached, since the same few hosts call again and again."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return any((mapped or ip) in ipaddress.ip_network(subnet) for subnet in subnets)
+
+
+@lru_cache(maxsize=1_024)
+def zone_of(name: str) -> tzinfo:
+    """Return the zone of an IANA name; the empty name is UTC+3.
+
+    Raises `ValueError` for a name that is not in the zone database.
+    """
+    if not name:
+        return MOSCOW
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not the name of a time zone") from error

@@ -1,0 +1,96 @@
+"""Accepts a request: let the Partner in, check, store, answer `mtNum`.
+
+The answer is given once the chain is on disk: it is a promise that survives `kill -9`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from whimbrel.clock import Clock
+from whimbrel.domain.chain import Chain
+from whimbrel.domain.chain_id import ChainIds
+from whimbrel.domain.partner import DuplicateControl, Partner
+from whimbrel.domain.refusal import Refusal, RefusalCode
+from whimbrel.domain.request import SendRequest
+from whimbrel.flow.checks import Senders, check
+from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.store.chains import Accepted, accept_chains
+from whimbrel.store.engine import Store, StoreUnavailable
+
+_RETRY_AFTER = 1  # seconds; a queue that sheds now is a second's work
+
+
+class Answer(NamedTuple):
+    """What the Partner is told."""
+
+    mt_num: int
+    partner_ref: str | None
+
+
+class Acceptor:
+    """The first stage."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        gatekeeper: Gatekeeper,
+        senders: Senders,
+        chain_ids: ChainIds,
+        *,
+        queue_limit: int,
+        wake_dispatch: Callable[[], None],
+    ) -> None:
+        """Beyond `queue_limit` waiting items of the store, requests are turned away at once."""
+        self._store = store
+        self._clock = clock
+        self._gatekeeper = gatekeeper
+        self._senders = senders
+        self._chain_ids = chain_ids
+        self._queue_limit = queue_limit
+        self._wake_dispatch = wake_dispatch
+
+    async def accept(self, request: SendRequest, address: str, request_id: str) -> Answer:
+        """Take a request from `address`. Raises `Refusal`; then nothing was stored."""
+        partner = await self._gatekeeper.admit(request.login, request.password, address)
+        with self._gatekeeper.under_way(partner):
+            now = self._clock.now()
+            chain = check(
+                request,
+                partner,
+                self._senders,
+                chain_id=self._chain_ids.next(now),
+                now=now,
+                request_id=request_id,
+            )
+            accepted = await self._store_chain(chain)
+        _refuse_duplicate(accepted, partner)
+        self._wake_dispatch()
+        return Answer(accepted.chain_id, request.partner_ref)
+
+    async def _store_chain(self, chain: Chain) -> Accepted:
+        if self._store.waiting >= self._queue_limit:
+            raise Refusal(
+                RefusalCode.SERVICE_UNAVAILABLE,
+                "The gateway has more to store than it can now; nothing was accepted.",
+                retry_after=_RETRY_AFTER,
+            )
+        try:
+            return await self._store.write(accept_chains, chain)
+        except StoreUnavailable as error:
+            raise Refusal(
+                RefusalCode.SERVICE_UNAVAILABLE,
+                "The message could not be stored; nothing was accepted.",
+                retry_after=_RETRY_AFTER,
+            ) from error
+
+
+def _refuse_duplicate(accepted: Accepted, partner: Partner) -> None:
+    if accepted.repeats_content:
+        raise Refusal(
+            RefusalCode.PROHIBITED_DUPLICATE,
+            "message: the same content was sent to this destAddr less than "
+            f"{partner.profile.content_window_seconds} seconds ago.",
+        )
+    if accepted.repeats_ref and partner.profile.duplicate_control is DuplicateControl.REJECT:
+        raise Refusal(RefusalCode.PROHIBITED_DUPLICATE, "id: a request with this id was accepted.")

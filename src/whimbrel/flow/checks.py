@@ -1,0 +1,277 @@
+"""A Partner's request becomes a chain, or is refused with the first rule that it breaks.
+
+Pure, and in the order of `protocol.md`, section 8. Every refusal names the member and the rule.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple, NoReturn
+
+from whimbrel.domain import extra_param, phone, schedule, ttl
+from whimbrel.domain.chain import Chain, NewLink
+from whimbrel.domain.chain_id import link_id
+from whimbrel.domain.content import BadContent, Channel, Content, Image, Text, check_text
+from whimbrel.domain.partner import DuplicateControl, Partner
+from whimbrel.domain.refusal import Refusal, RefusalCode
+from whimbrel.domain.request import CascadeRequest, MessageRequest, SendRequest
+from whimbrel.domain.schedule import MOSCOW, Schedule
+from whimbrel.clock import SECOND
+from whimbrel.http_out import usable_url
+
+_LONGEST_URL = 2_048
+_LONGEST_REF = 255
+_MOST_LINKS = 10
+_CHANNELS = {str(channel): channel for channel in Channel}
+_GOALS = {"DELIVERED", "READ"}
+_MESSAGE = "message"
+
+Senders = Mapping[Channel, frozenset[str]]
+"""The senders that are configured, per channel."""
+
+
+class _CheckedMessage(NamedTuple):
+    channel: Channel
+    content: Content
+    sender: str
+
+
+def check(
+    request: SendRequest,
+    partner: Partner,
+    senders: Senders,
+    *,
+    chain_id: int,
+    now: int,
+    request_id: str,
+) -> Chain:
+    """Return the chain that `request` asks for. Raises `Refusal` 4, 7, 8, 9 or 11."""
+    message = _check_message(request.message, _MESSAGE, partner, senders)
+    dest_addr = _check_dest_addr(request.dest_addr)
+    lifetime = _check_ttl(
+        request.message, _MESSAGE, message.channel, has_next=request.cascade is not None
+    ) or partner.default_lifetime(message.channel)
+    hours, due_at, closes_at = _check_schedule(request, now)
+    _check_the_rest(request)
+    if request.cascade is not None:
+        _check_cascade(request.cascade, partner, senders)
+    controlled = partner.profile.duplicate_control is not DuplicateControl.OFF
+    window = partner.profile.content_window_seconds * SECOND
+    return Chain(
+        chain_id=chain_id,
+        partner_id=partner.partner_id,
+        partner_ref=request.partner_ref,
+        dedupe_ref=request.partner_ref if controlled else None,
+        content_key=_content_key(partner, dest_addr, message) if window else None,
+        content_window=window,
+        dest_addr=dest_addr,
+        registered_delivery=request.registered_delivery,
+        notify_url=request.notify_url if usable_url(request.notify_url or "") else None,
+        extra_param=request.extra_param,
+        schedule=hours.to_json() if hours else None,
+        accepted_at=now,
+        request_id=request_id,
+        links=(
+            NewLink(
+                link_id=link_id(chain_id, 0),
+                position=0,
+                channel=message.channel,
+                sender=message.sender,
+                content=message.content,
+                ttl=lifetime,
+                due_at=due_at,
+                closes_at=closes_at,
+                expires_at=_expiry(due_at + lifetime, hours),
+            ),
+        ),
+    )
+
+
+def _check_message(
+    message: MessageRequest, path: str, partner: Partner, senders: Senders
+) -> _CheckedMessage:
+    channel = _check_type(message, path, partner, senders)
+    content = _check_content(message, path, channel)
+    return _CheckedMessage(
+        channel, content, _check_sender(message, path, channel, partner, senders)
+    )
+
+
+def _check_type(message: MessageRequest, path: str, partner: Partner, senders: Senders) -> Channel:
+    channel = _CHANNELS.get(message.type.upper())
+    if channel is None:
+        known = ", ".join(_CHANNELS)
+        _refuse(
+            RefusalCode.MESSAGE_TYPE_NOT_CORRECT,
+            f"{path}.type",
+            f"{message.type!r} is not a message type. Types are {known}.",
+        )
+    if channel not in partner.profile.message_types:
+        _refuse(
+            RefusalCode.MESSAGE_TYPE_NOT_CORRECT,
+            f"{path}.type",
+            f"{channel} is not among the message types of this login.",
+        )
+    if not senders.get(channel):
+        _refuse(
+            RefusalCode.MESSAGE_TYPE_NOT_CORRECT,
+            f"{path}.type",
+            f"no {channel} channel is configured on this gateway.",
+        )
+    return channel
+
+
+def _check_content(message: MessageRequest, path: str, channel: Channel) -> Content:
+    path = f"{path}.data.instantContent"
+    kind = message.content_type.upper()
+    if kind not in {"TEXT", "IMAGE_URL"}:
+        _refuse_shape(f"{path}.type", "it is TEXT or IMAGE_URL.")
+    if message.text and message.image_url:
+        _refuse_shape(f"{path}.data", "text and imageURL may not be sent at the same time.")
+    if kind == "TEXT":
+        if message.text is None:
+            _refuse_shape(f"{path}.data.text", "it is mandatory with type TEXT.")
+        try:
+            check_text(channel, message.text)
+        except BadContent as error:
+            raise Refusal(RefusalCode.INVALID_REQUEST, _located(path, str(error))) from error
+        return Text(message.text)
+    if channel is Channel.SMS:
+        _refuse_shape(f"{path}.type", "SMS carries TEXT only.")
+    if message.image_url is None:
+        _refuse_shape(f"{path}.data.imageURL", "it is mandatory with type IMAGE_URL.")
+    if len(message.image_url) > _LONGEST_URL or not usable_url(message.image_url):
+        _refuse_shape(
+            f"{path}.data.imageURL",
+            f"it must be an absolute http or https URL of up to {_LONGEST_URL} characters.",
+        )
+    return Image(message.image_url)
+
+
+def _located(path: str, text: str) -> str:
+    """Name the place, save where there is but one message: there the provider's own words stand."""
+    return text if path.startswith(f"{_MESSAGE}.") else f"{path}.data.text: {text}"
+
+
+def _check_sender(
+    message: MessageRequest, path: str, channel: Channel, partner: Partner, senders: Senders
+) -> str:
+    path = f"{path}.data.serviceNumber"
+    sender = message.service_number or partner.profile.default_sender
+    if not sender:
+        _refuse(
+            RefusalCode.SERVICE_NUMBER_NOT_DEFINED,
+            path,
+            "none was given, and this login has no default sender.",
+        )
+    if sender not in partner.profile.senders and sender != partner.profile.default_sender:
+        _refuse(
+            RefusalCode.SERVICE_NUMBER_NOT_DEFINED,
+            path,
+            f"{sender!r} is not a sender of this login.",
+        )
+    if sender not in senders[channel]:
+        _refuse(
+            RefusalCode.SERVICE_NUMBER_NOT_DEFINED,
+            path,
+            f"the sender {sender!r} is not configured for {channel}.",
+        )
+    return sender
+
+
+def _check_dest_addr(dest_addr: str) -> str:
+    try:
+        return phone.normalise(dest_addr)
+    except phone.BadPhone as error:
+        _refuse(RefusalCode.DEST_ADDR_NOT_CORRECT, "destAddr", str(error))
+
+
+def _check_ttl(
+    message: MessageRequest, path: str, channel: Channel, *, has_next: bool
+) -> int | None:
+    try:
+        return ttl.lifetime(channel, message.ttl, message.ttl_unit, has_next=has_next)
+    except ttl.BadTtl as error:
+        _refuse(RefusalCode.INVALID_TTL, f"{path}.data.ttl", str(error))
+
+
+def _check_schedule(request: SendRequest, now: int) -> tuple[Schedule | None, int, int | None]:
+    """Return the sending hours, the first moment to send, and when those hours close again."""
+    asked = request.schedule
+    if asked is None:
+        return None, now, None
+    try:
+        hours = schedule.parse(
+            time_begin=asked.time_begin,
+            time_end=asked.time_end,
+            weekdays=asked.weekdays,
+            deadline=asked.deadline,
+        )
+    except schedule.BadSchedule as error:
+        _refuse_shape(f"scheduleInfo.{error.member}", str(error))
+    if hours is None:
+        return None, now, None
+    if request.use_time_diff and not hours.always_open:
+        _refuse_shape(
+            "useTimeDiff", "sending hours in the subscriber's own time zone are not available yet."
+        )
+    if hours.deadline_at is not None and hours.deadline_at <= now:
+        _refuse_shape("scheduleInfo.deadline", "it is in the past.")
+    due_at = schedule.next_opening(hours, now, MOSCOW)
+    if due_at is None:
+        _refuse_shape("scheduleInfo", "these sending hours do not open before the deadline.")
+    return hours, due_at, schedule.closes_at(hours, due_at, MOSCOW)
+
+
+def _expiry(expires_at: int, hours: Schedule | None) -> int:
+    deadline_at = hours.deadline_at if hours else None
+    return expires_at if deadline_at is None else min(expires_at, deadline_at)
+
+
+def _check_the_rest(request: SendRequest) -> None:
+    """Check what has no link of its own, the Partner's `id` included."""
+    if request.notify_url == "":
+        _refuse_shape("notifyUrl", "it may be left out, but not be empty.")
+    if request.notify_url is not None and len(request.notify_url) > _LONGEST_URL:
+        _refuse_shape("notifyUrl", f"it is longer than {_LONGEST_URL} characters.")
+    if request.registered_delivery not in {0, 1, 2}:
+        _refuse_shape("registeredDelivery", "it is 0, 1 or 2.")
+    if request.extra_param is not None:
+        try:
+            extra_param.parse(request.extra_param)
+        except extra_param.BadExtraParam as error:
+            _refuse_shape("extraParam", str(error))
+    if request.partner_ref is not None and len(request.partner_ref) > _LONGEST_REF:
+        _refuse_shape("id", f"it is longer than {_LONGEST_REF} characters.")
+
+
+def _check_cascade(cascade: CascadeRequest, partner: Partner, senders: Senders) -> NoReturn:
+    """Check every link of a cascade as it will be checked when cascades are carried out."""
+    path, link, links = "cascadeChainLink", cascade, 1
+    while True:
+        links += 1
+        if links > _MOST_LINKS:
+            _refuse_shape(path, f"a chain has at most {_MOST_LINKS} links.")
+        if link.state.upper() not in _GOALS:
+            _refuse_shape(f"{path}.state", "it is DELIVERED or READ.")
+        where = f"{path}.message"
+        message = _check_message(link.message, where, partner, senders)
+        _check_ttl(link.message, where, message.channel, has_next=link.next_link is not None)
+        if link.next_link is None:
+            break
+        path, link = f"{path}.nextLink", link.next_link
+    _refuse_shape("cascadeChainLink", "cascades are not available on this gateway yet.")
+
+
+def _content_key(partner: Partner, dest_addr: str, message: _CheckedMessage) -> bytes:
+    content = message.content
+    said = ("T", content.text) if isinstance(content, Text) else ("I", content.url)
+    whole = "\0".join((str(partner.partner_id), dest_addr, message.channel, *said))
+    return hashlib.blake2b(whole.encode(), digest_size=16).digest()
+
+
+def _refuse_shape(member: str, rule: str) -> NoReturn:
+    _refuse(RefusalCode.INVALID_REQUEST, member, rule)
+
+
+def _refuse(code: RefusalCode, member: str, rule: str) -> NoReturn:
+    raise Refusal(code, f"{member}: {rule}")

@@ -1,0 +1,225 @@
+"""Hands links to their channels: claim what is due, submit, record.
+
+The attempt is on disk before the request is on the wire. What is then certain (taken, refused, not
+sent) is recorded at once; what is not certain waits for a receipt (`timers.py`).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import structlog
+
+from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
+from whimbrel.clock import SECOND, Clock
+from whimbrel.domain import retry, schedule
+from whimbrel.domain.chain import Again, NoAnswer, Refused, Taken
+from whimbrel.domain.content import Channel
+from whimbrel.domain.schedule import MOSCOW, Schedule
+from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.metrics import Metrics
+from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
+from whimbrel.store.engine import Store
+from whimbrel.store.senders import pause_senders, resume_senders
+from whimbrel.store.submits import SubmitRecord, outcome_of, record_submits
+
+_log = structlog.get_logger(__name__)
+_LEASE_MARGIN = 30 * SECOND  # beyond the longest submit: recording its outcome must fit in
+_FAULTS_OF_SENDER = {SubmitFault.SENDER_BROKEN, SubmitFault.NUMBER_THROTTLED}
+
+Lines = Mapping[tuple[Channel, str], SenderLine]
+
+
+class DispatchRules(NamedTuple):
+    """How long things may take, in milliseconds."""
+
+    submit_timeout: int
+    grace: int
+
+
+class Dispatcher:
+    """The second stage."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        lines: Lines,
+        metrics: Metrics,
+        rules: DispatchRules,
+        *,
+        wake: Callable[[], None],
+        wake_reports: Callable[[], None],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`wake` asks for another `step`, when a submit has ended and its place is free."""
+        self._store = store
+        self._clock = clock
+        self._lines = lines
+        self._metrics = metrics
+        self._rules = rules
+        self._wake = wake
+        self._wake_reports = wake_reports
+        self._chance = chance
+        self._submits: set[asyncio.Task[None]] = set()
+
+    async def step(self) -> int | None:
+        """Claim what is due and start its submits; return when to look again (None: when woken)."""
+        lanes = await self._store.read(due_lanes, None)
+        now = self._clock.now()
+        due = [lane for lane, due_at in lanes if due_at <= now]
+        claims = list(self._claims(due, now))
+        claimed = [await answer for answer in [self._store.write(claim_links, c) for c in claims]]
+        for link in (link for links in claimed for link in links):
+            self._start(link)
+        return self._next_look(lanes, now)
+
+    async def drain(self) -> None:
+        """Wait until the submits under way have ended and are recorded."""
+        while self._submits:
+            await asyncio.wait(self._submits)
+
+    def _claims(self, lanes: Iterable[str], now: int) -> Iterable[Claim]:
+        """Share each sender's room among the lanes that wait for it: no Partner waits for another."""
+        waiting: dict[SenderLine, list[str]] = {}
+        for lane in lanes:
+            line = self._lines.get(sender_of(lane))
+            if line is not None:  # else its account left the configuration; the lifetime ends it
+                waiting.setdefault(line, []).append(lane)
+        lease_until = now + self._rules.submit_timeout + _LEASE_MARGIN
+        for line, its_lanes in waiting.items():
+            for lane, room in _shares(its_lanes, line.room(self._clock), self._chance()):
+                yield Claim(lane, room, now, lease_until)
+
+    def _next_look(self, lanes: list[tuple[str, int]], now: int) -> int | None:
+        moments = []
+        for lane, due_at in lanes:
+            line = self._lines.get(sender_of(lane))
+            if due_at > now:
+                moments.append(due_at)
+            elif line is not None and not line.under_way:
+                moments.append(max(line.next_room_at(self._clock), now + 1))
+            elif line is not None and line.pause is None:
+                wait = line.pacing.wait(self._clock.elapsed())
+                moments.append(now + max(round(wait * SECOND), 1)) if wait else None
+        return min(moments, default=None)
+
+    def _start(self, link: ClaimedLink) -> None:
+        line = self._lines[link.channel, link.sender]
+        line.under_way += 1
+        line.pacing.take(self._clock.elapsed(), 1)
+        task = asyncio.create_task(self._dispatch(link, line))
+        self._submits.add(task)
+        task.add_done_callback(self._submits.discard)
+
+    async def _dispatch(self, link: ClaimedLink, line: SenderLine) -> None:
+        try:
+            record = self._not_now(link, line) or await self._submit(link, line)
+            await self._store.write(record_submits, record)
+            self._wake_reports()
+        except Exception:
+            # The attempt is on disk: its lease will run out, and the timers settle it.
+            _log.exception("submit_not_recorded", link_id=link.link_id)
+        finally:
+            line.under_way -= 1
+            self._wake()
+
+    def _not_now(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord | None:
+        """Put a link back whose sending hours have closed, or whose subscriber has had enough."""
+        now = self._clock.now()
+        if link.closes_at is not None and now >= link.closes_at:
+            return self._again(link, now, 0, "the sending hours have closed")
+        if line.pairs is not None:
+            wait = line.pairs.take(link.dest_addr, self._clock.elapsed())
+            if wait:
+                pause = round(wait * SECOND)
+                return self._again(link, now, pause, "the pace for this subscriber is used up")
+        return None
+
+    async def _submit(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord:
+        started, began = self._clock.now(), self._clock.elapsed()
+        submission = Submission(link.link_id, link.attempt, link.dest_addr, link.content)
+        try:
+            provider_id = await line.connector.submit(submission)
+        except SubmitError as error:
+            record = await self._failed(link, line, started, error)
+        else:
+            await self._worked(line)
+            taken = Taken(link.attempt, self._clock.now(), provider_id)
+            record = SubmitRecord(link.link_id, taken, started)
+        outcome = outcome_of(record.event)
+        self._metrics.submits.labels(line.sender, outcome).inc()
+        self._metrics.submit_seconds.observe(self._clock.elapsed() - began)
+        return record
+
+    async def _worked(self, line: SenderLine) -> None:
+        if line.resume():
+            await self._store.write(resume_senders, (line.channel, line.sender))
+            self._metrics.sender_paused.labels(line.sender).set(0)
+            _log.info("sender_resumed", sender=line.sender)
+
+    async def _failed(
+        self, link: ClaimedLink, line: SenderLine, started: int, error: SubmitError
+    ) -> SubmitRecord:
+        now = self._clock.now()
+        if error.fault is SubmitFault.NO_ANSWER:
+            self._metrics.ambiguous.labels(line.sender).inc()
+            event: NoAnswer | Refused = NoAnswer(link.attempt, now, now + self._rules.grace)
+            return SubmitRecord(link.link_id, event, started, error.code, error.detail)
+        if error.fault is SubmitFault.SENDER_BROKEN:
+            await self.rest(line, f"{error.code} {error.detail}", error.pause)
+        elif error.fault is SubmitFault.NUMBER_THROTTLED:
+            line.pacing.halve(self._clock.elapsed())
+        used_up = error.tries is not None and link.attempt >= error.tries
+        if error.fault is SubmitFault.REFUSED or used_up:
+            event = Refused(link.attempt, now, error.error_code)
+            return SubmitRecord(link.link_id, event, started, error.code, error.detail)
+        pause = self._pause(link, line, error)
+        return self._again(link, started, pause, error.detail, error.code)
+
+    async def rest(self, line: SenderLine, reason: str, pause: int | None) -> None:
+        """Let a broken sender rest, and say so where operators look."""
+        rest = line.rest(self._clock, reason, pause)
+        if rest is not None:
+            await self._store.write(pause_senders, rest)
+            self._metrics.sender_paused.labels(line.sender).set(1)
+            _log.warning("sender_paused", sender=line.sender, until=rest.paused_until, why=reason)
+
+    def _pause(self, link: ClaimedLink, line: SenderLine, error: SubmitError) -> int:
+        match error.fault:
+            case SubmitFault.SENDER_BROKEN:
+                return 0  # the line's own rest is the pause
+            case SubmitFault.NUMBER_THROTTLED:
+                return retry.throughput_pause(link.attempt, self._chance())
+            case SubmitFault.PAIR_THROTTLED:
+                pause = retry.pair_pause(link.attempt)
+                if line.pairs is not None:
+                    line.pairs.hold(link.dest_addr, self._clock.elapsed(), pause / SECOND)
+                return pause
+            case _:
+                return error.pause or retry.upstream_pause(link.attempt, self._chance())
+
+    def _again(
+        self, link: ClaimedLink, started: int, pause: int, detail: str, code: str = ""
+    ) -> SubmitRecord:
+        """Queue a link again after `pause`, inside its sending hours."""
+        now = self._clock.now()
+        due_at, closes_at = now + pause, link.closes_at
+        if link.schedule is not None:
+            hours = Schedule.from_json(link.schedule)
+            opening = schedule.next_opening(hours, due_at, MOSCOW)
+            due_at = opening if opening is not None else link.expires_at
+            closes_at = schedule.closes_at(hours, due_at, MOSCOW)
+        event = Again(link.attempt, now, due_at, closes_at)
+        return SubmitRecord(link.link_id, event, started, code, detail)
+
+
+def _shares(lanes: list[str], room: int, chance: float) -> Iterable[tuple[str, int]]:
+    """Divide `room` among lanes evenly; what is left over goes to other lanes each time."""
+    first = int(chance * len(lanes))
+    for index in range(len(lanes)):
+        share = -(-room // (len(lanes) - index))
+        if share:
+            yield lanes[(first + index) % len(lanes)], share
+            room -= share

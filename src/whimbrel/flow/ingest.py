@@ -1,0 +1,57 @@
+"""Files receipts: each moves its link, or waits until its link is known."""
+
+from collections.abc import Callable
+
+from whimbrel.clock import Clock
+from whimbrel.domain.receipt import Receipt
+from whimbrel.domain.status import LinkState
+from whimbrel.metrics import Metrics
+from whimbrel.store.engine import Store
+from whimbrel.store.receipts import Filed, ReceivedReceipt, record_receipts
+
+_TOLD_UNDELIVERED = {LinkState.FAILED, LinkState.EXPIRED}
+
+
+class Ingest:
+    """The third stage."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        wake_dispatch: Callable[[], None],
+        wake_reports: Callable[[], None],
+        sender_broken: Callable[[Receipt], None],
+    ) -> None:
+        """`sender_broken` is told of a receipt that blames the sender."""
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._wake_dispatch = wake_dispatch
+        self._wake_reports = wake_reports
+        self._sender_broken = sender_broken
+
+    async def file(self, receipts: list[Receipt]) -> None:
+        """Keep receipts; they are on disk when this returns. Raises `StoreUnavailable`."""
+        now = self._clock.now()
+        writes = [
+            self._store.write(record_receipts, ReceivedReceipt(receipt, now))
+            for receipt in receipts
+        ]
+        for receipt, write in zip(receipts, writes, strict=True):
+            self._note(receipt, await write)
+        self._wake_reports()
+
+    def _note(self, receipt: Receipt, filed: Filed) -> None:
+        self._metrics.receipts.labels(receipt.state.name.lower(), filed.verdict).inc()
+        if filed.moved is None:
+            return
+        before, after, _ = filed.moved
+        if before in _TOLD_UNDELIVERED and after not in _TOLD_UNDELIVERED:
+            self._metrics.late.inc()
+        if after is LinkState.QUEUED is not before:
+            self._wake_dispatch()
+        if receipt.sender_broken:
+            self._sender_broken(receipt)

@@ -1,0 +1,34 @@
+"""All Partners in memory, read anew whenever the store says that one has changed."""
+
+from whimbrel.domain.partner import Partner
+from whimbrel.store.engine import Store
+from whimbrel.store.partners import all_partners, partners_revision
+
+
+class PartnerDirectory:
+    """Partners by login and by number. Refresh it every second or so."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._revision: tuple[int, ...] | None = None
+        self._by_login: dict[str, Partner] = {}
+        self._by_id: dict[int, Partner] = {}
+
+    async def refresh(self) -> bool:
+        """Read the Partners if any has changed since the last time; tell whether one has."""
+        revision = await self._store.read(partners_revision, None)
+        if revision == self._revision:
+            return False
+        stored = await self._store.read(all_partners, None)
+        self._by_login = {one.partner.login: one.partner for one in stored if not one.removed}
+        self._by_id = {one.partner.partner_id: one.partner for one in stored}
+        self._revision = revision
+        return True
+
+    def by_login(self, login: str) -> Partner | None:
+        """Return the Partner with this login."""
+        return self._by_login.get(login)
+
+    def by_id(self, partner_id: int) -> Partner | None:
+        """Return a Partner by its number; one that was removed is found too."""
+        return self._by_id.get(partner_id)

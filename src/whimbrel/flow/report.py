@@ -1,0 +1,202 @@
+"""Tells Partners every state: claim what is due, POST, record what the receiver said.
+
+A 2xx acknowledges; anything else is tried again with growing pauses for more than a day, then kept
+as dead for `whimbrel reports redeliver`. The order within a chain is the store's doing.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import structlog
+from standardwebhooks import Webhook
+
+from whimbrel.clock import SECOND, Clock
+from whimbrel.domain.partner import Partner
+from whimbrel.domain.receipt import Report
+from whimbrel.domain.retry import report_pause
+from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.receivers import Receiver
+from whimbrel.flow.report_body import report_body
+from whimbrel.http_out import HttpOut, NotSent, Unanswered
+from whimbrel.metrics import Metrics
+from whimbrel.store.engine import Store
+from whimbrel.store.reports import (
+    ReportAttempt,
+    ReportClaim,
+    ReportState,
+    claim_reports,
+    due_report_lanes,
+    record_report_attempts,
+)
+
+_log = structlog.get_logger(__name__)
+_MOST_UNDER_WAY = 1_024  # of all receivers together; each may hold `cap` of them
+_LEASE_MARGIN = 60 * SECOND
+_EXCERPT = 300
+
+
+class _Verdict(NamedTuple):
+    """What came of one POST."""
+
+    http_status: int | None
+    answer: str
+    acknowledged: bool = False
+    hopeless: bool = False
+
+
+class Reporter:
+    """The fifth stage."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        partners: PartnerDirectory,
+        http: HttpOut,
+        metrics: Metrics,
+        *,
+        cap: int,
+        timeout: int,
+        wake: Callable[[], None],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`cap` is per receiver; `timeout`, of one POST, is in milliseconds."""
+        self._store = store
+        self._clock = clock
+        self._partners = partners
+        self._http = http
+        self._metrics = metrics
+        self._cap = cap
+        self._lease = timeout + _LEASE_MARGIN
+        self._wake = wake
+        self._chance = chance
+        self._receivers: dict[str, Receiver] = {}
+        self._posts: set[asyncio.Task[None]] = set()
+
+    async def step(self) -> int | None:
+        """Claim what is due and start to send it; return when to look again (None: when woken)."""
+        lanes = await self._store.read(due_report_lanes, None)
+        now = self._clock.now()
+        claims = self._claims([lane for lane, next_at in lanes if next_at <= now], now)
+        writes = [self._store.write(claim_reports, claim) for claim in claims]
+        for claim, reports in zip(claims, await asyncio.gather(*writes), strict=True):
+            for report in reports:
+                self._start(report, claim.lane)
+        return self._next_look(lanes, now)
+
+    async def drain(self) -> None:
+        """Wait until the reports under way are answered and recorded."""
+        while self._posts:
+            await asyncio.wait(self._posts)
+
+    def _claims(self, lanes: list[str], now: int) -> list[ReportClaim]:
+        free = _MOST_UNDER_WAY - len(self._posts)
+        claims = []
+        for lane in lanes:
+            room = min(self._receiver(lane).room(now), free)
+            if room > 0:
+                free -= room
+                claims.append(ReportClaim(lane, room, now, now + self._lease))
+        return claims
+
+    def _receiver(self, lane: str) -> Receiver:
+        return self._receivers.setdefault(lane, Receiver(self._cap))
+
+    def _next_look(self, lanes: list[tuple[str, int]], now: int) -> int | None:
+        moments = []
+        for lane, next_at in lanes:
+            moment = next_at if next_at > now else self._receiver(lane).next_room_at(now)
+            if moment is not None:
+                moments.append(moment)
+        return min(moments, default=None)
+
+    def _start(self, report: Report, lane: str) -> None:
+        self._receiver(lane).under_way += 1
+        task = asyncio.create_task(self._deliver(report, lane))
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
+
+    async def _deliver(self, report: Report, lane: str) -> None:
+        receiver = self._receiver(lane)
+        try:
+            started, began = self._clock.now(), self._clock.elapsed()
+            verdict = await self._post(report)
+            latency = self._clock.elapsed() - began
+            if verdict.acknowledged:
+                receiver.worked()
+            elif not verdict.hopeless:
+                receiver.failed(self._clock.now())
+            attempt = self._attempt(report, verdict, started + round(latency * SECOND), latency)
+            await self._store.write(record_report_attempts, attempt)
+            self._measure(attempt, latency)
+        except Exception:
+            # Its claim runs out, and it is sent again: at least once.
+            _log.exception("report_not_recorded", report_id=report.report_id)
+        finally:
+            receiver.under_way -= 1
+            if receiver.idle:
+                self._receivers.pop(lane, None)
+            self._wake()
+
+    async def _post(self, report: Report) -> _Verdict:
+        partner = self._partners.by_id(report.partner_id)
+        url = report.notify_url or (partner.profile.report_url if partner else "")
+        if partner is None or not url:
+            return _Verdict(None, "no URL: neither notifyUrl nor the Partner's", hopeless=True)
+        body = report_body(report, partner)
+        try:
+            answer = await self._http.post(url, body, self._headers(report, partner, body))
+        except (NotSent, Unanswered) as error:
+            return _Verdict(None, str(error)[:_EXCERPT])
+        excerpt = answer.body.decode("utf-8", "replace")[:_EXCERPT]
+        return _Verdict(answer.status, excerpt, acknowledged=200 <= answer.status < 300)
+
+    def _headers(self, report: Report, partner: Partner, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if partner.profile.signing_secret:
+            message_id, moment = f"msg_{report.report_id}", self._clock.now() // SECOND
+            signature = _signer(partner.profile.signing_secret).sign(
+                message_id, datetime.fromtimestamp(moment, UTC), body.decode()
+            )
+            headers["webhook-id"] = message_id
+            headers["webhook-timestamp"] = str(moment)
+            headers["webhook-signature"] = signature
+        return headers
+
+    def _attempt(
+        self, report: Report, verdict: _Verdict, ended_at: int, latency: float
+    ) -> ReportAttempt:
+        failures = 0 if verdict.acknowledged else report.failures + 1
+        pause = None if verdict.hopeless else report_pause(failures or 1, self._chance())
+        if verdict.acknowledged:
+            state = ReportState.ACKNOWLEDGED
+        else:
+            state = ReportState.DEAD if pause is None else ReportState.DUE
+        return ReportAttempt(
+            report_id=report.report_id,
+            chain_id=report.chain_id,
+            attempt=report.attempt + 1,
+            failures=failures,
+            ended_at=ended_at,
+            latency=round(latency * SECOND),
+            http_status=verdict.http_status,
+            answer=verdict.answer,
+            state=state,
+            next_at=ended_at + (pause or 0),
+        )
+
+    def _measure(self, attempt: ReportAttempt, latency: float) -> None:
+        outcome = "failed" if attempt.state is ReportState.DUE else attempt.state.name.lower()
+        self._metrics.reports.labels(outcome).inc()
+        self._metrics.report_seconds.observe(latency)
+        if attempt.state is ReportState.DEAD:
+            _log.warning("report_is_dead", chain_id=attempt.chain_id, report_id=attempt.report_id)
+
+
+@lru_cache(maxsize=1_024)
+def _signer(secret: str) -> Webhook:
+    return Webhook(secret)

@@ -1,0 +1,64 @@
+"""A delivery report as the Partner reads it (`protocol.md`, section 7).
+
+camelCase ends here and in `web/`. Every member but `id` is always present, for deployed clients
+index them blindly.
+"""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from whimbrel.domain.partner import Partner
+from whimbrel.domain.receipt import Report
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PARTS = "001"  # a WhatsApp message is one part
+
+
+class _Body(Struct, rename="camel"):
+    id: str | UnsetType
+    mt_num: str
+    status: int
+    type: str
+    done_date: str
+    submit_date: str
+    source_addr: str
+    dest_addr: str
+    text: str
+    part_count: str
+    error_code: str
+    mcc_mnc: str
+    traffic_type: int
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def report_body(report: Report, partner: Partner) -> bytes:
+    """Return the JSON that is POSTed for `report`; dates are in the Partner's zone."""
+    zone = partner.zone
+    return _encode(
+        _Body(
+            id=UNSET if report.partner_ref is None else report.partner_ref,
+            mt_num=str(report.chain_id),
+            status=report.status,
+            type=report.channel,
+            done_date=_date(report.done_at, zone),
+            submit_date=_date(report.submitted_at, zone),
+            source_addr=report.sender,
+            dest_addr=report.dest_addr,
+            text=report.text or "",
+            part_count=_PARTS,
+            error_code=str(report.error_code),
+            mcc_mnc="",
+            traffic_type=int(partner.profile.traffic_type),
+        )
+    )
+
+
+def _date(moment: int | None, zone: tzinfo) -> str:
+    """Write a moment as `2019-05-05T10:20:35+0300`; the empty text where there is none."""
+    if moment is None:
+        return ""
+    return f"{(_EPOCH + timedelta(milliseconds=moment)).astimezone(zone):%Y-%m-%dT%H:%M:%S%z}"

@@ -1,0 +1,80 @@
+"""What time does to links: lifetimes end, and submits without an answer are settled.
+
+The rows carry the moments; nothing is kept in memory, so a restart between two moments loses none.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from whimbrel.clock import Clock, DAY
+from whimbrel.domain.status import LinkState
+from whimbrel.metrics import Metrics
+from whimbrel.store.engine import Store
+from whimbrel.store.history import measure_depths
+from whimbrel.store.links import Moved
+from whimbrel.store.receipts import sweep_parked
+from whimbrel.store.timers import Tick, abandon_submits, expire_links, settle_limbo
+
+_log = structlog.get_logger(__name__)
+_PARKED_FOR = 30 * DAY  # as long as Meta keeps a message: no status comes later
+
+
+class Timers:
+    """The fourth stage."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        grace: int,
+        wake_dispatch: Callable[[], None],
+        wake_reports: Callable[[], None],
+    ) -> None:
+        """`grace` is how long an unanswered submit waits for a receipt, in milliseconds."""
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._grace = grace
+        self._wake_dispatch = wake_dispatch
+        self._wake_reports = wake_reports
+
+    async def step(self) -> None:
+        """End and settle what is due now. Call it several times a second."""
+        now = self._clock.now()
+        ended = await self._store.write(expire_links, now)
+        expired = _count(ended, LinkState.EXPIRED)
+        if expired:
+            self._metrics.expired.inc(expired)
+            self._wake_reports()
+        settled = await self._store.write(settle_limbo, Tick(now, now + self._grace))
+        resubmits = _count(settled, LinkState.QUEUED)
+        if resubmits:
+            self._metrics.resubmits.inc(resubmits)
+            _log.warning("submits_without_answer_or_receipt_go_again", links=resubmits)
+            self._wake_dispatch()
+
+    async def recover(self) -> None:
+        """Give up the leases of a process that died; for the start of the only one."""
+        now = self._clock.now()
+        interrupted = await self._store.write(abandon_submits, Tick(now, now + self._grace))
+        if interrupted:
+            _log.warning("submits_were_interrupted", links=interrupted, grace_ms=self._grace)
+
+    async def sweep(self) -> None:
+        """Match what was parked, and measure the queues. Call it every few seconds."""
+        now = self._clock.now()
+        await self._store.write(sweep_parked, now - _PARKED_FOR)
+        depths = await self._store.read(measure_depths, now)
+        depth, age = self._metrics.queue_depth, self._metrics.queue_age_seconds
+        depth.labels("links").set(depths.links_due)
+        depth.labels("reports").set(depths.reports_open)
+        depth.labels("parked_receipts").set(depths.parked)
+        age.labels("links").set((now - (depths.oldest_due_at or now)) / 1_000)
+        age.labels("reports").set((now - (depths.oldest_report_at or now)) / 1_000)
+
+
+def _count(moved: Iterable[Moved | None], state: LinkState) -> int:
+    return sum(1 for one in moved if one and one.after is state is not one.before)

@@ -1,0 +1,42 @@
+"""Logs: one JSON object a line on standard error.
+
+No secret and no text of a message is ever passed to a logger; `_censored` is the second lock.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET_NAMES = frozenset(
+    {"password", "token", "app_secret", "verify_token", "signing_secret", "text", "authorization"}
+)
+
+
+def configure_logs(level: str) -> None:
+    """Set the logs up for a process; `level` is debug, info, warning or error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _censored,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _censored(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name in _SECRET_NAMES.intersection(event):
+        event[name] = "***"
+    return event

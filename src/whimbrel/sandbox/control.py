@@ -1,0 +1,235 @@
+"""The sandbox's own API, `/sandbox/*`, and its one page: what Meta would never tell.
+
+Owns looking into the world and meddling with it. It has no password: the sandbox is for
+one's own machine.
+"""
+
+import html
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from whimbrel.sandbox.errors import GraphError
+from whimbrel.sandbox.ledger import Message
+from whimbrel.sandbox.numbers import SandboxNumber
+from whimbrel.sandbox.scripts import MAGIC_PREFIX, SCRIPTS
+from whimbrel.sandbox.world import World
+
+
+class Inbound(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A text that a subscriber writes; the number may be left out if there is one only."""
+
+    sender: Annotated[str, Meta(pattern="^[0-9]{7,15}$")] = msgspec.field(name="from")
+    text: Annotated[str, Meta(min_length=1, max_length=4096)]
+    name: str | None = None
+    phone_number_id: str | None = None
+
+
+class FaultError(Struct, forbid_unknown_fields=True, kw_only=True):
+    """An error of the Graph API, as every send shall meet it."""
+
+    http: Annotated[int, Meta(ge=400, le=599)]
+    code: int
+    message: str = "Injected fault"
+    subcode: int | None = None
+    details: str = ""
+    type: str = "OAuthException"
+
+
+class Fault(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The error that a number answers from now on; null ends it."""
+
+    error: FaultError | None
+    phone_number_id: str | None = None
+
+
+class _RequestError(Exception):
+    pass
+
+
+class ControlApi:
+    """The endpoints below `/sandbox`, and `/`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Return the routes; they come before the Graph API's."""
+        return [
+            Route("/", self.page, methods=["GET"]),
+            Route("/sandbox/health", self.health, methods=["GET"]),
+            Route("/sandbox/messages", self.messages, methods=["GET"]),
+            Route("/sandbox/messages", self.clear, methods=["DELETE"]),
+            Route("/sandbox/messages/count", self.count, methods=["GET"]),
+            Route("/sandbox/inbound", self.inbound, methods=["POST"]),
+            Route("/sandbox/faults", self.faults, methods=["POST"]),
+        ]
+
+    async def messages(self, request: Request) -> Response:
+        """List accepted messages, newest last: `limit` (100), `to` (digits), `since` (ms UTC)."""
+        query = request.query_params
+        try:
+            limit, since = int(query.get("limit", 100)), int(query.get("since", 0))
+        except ValueError:
+            return _wrong("limit and since are whole numbers")
+        recipient = query.get("to")
+        if recipient is not None:
+            recipient = recipient.strip().removeprefix("+")  # an unescaped + arrives as a blank
+        found = self._world.ledger.select(limit=limit, to=recipient, since=since)
+        return _json({"messages": [_shown(message) for message in found]})
+
+    async def count(self, _request: Request) -> Response:
+        """Count all accepted messages since the start or the last DELETE.
+
+        `labelled` came with callback data, `distinct` of them with different data (less the number
+        of the attempt), so `duplicates` are messages that were accepted more than once.
+        """
+        ledger = self._world.ledger
+        return _json(
+            {
+                "total": ledger.total,
+                "labelled": ledger.labelled,
+                "distinct": ledger.distinct,
+                "duplicates": ledger.labelled - ledger.distinct,
+            }
+        )
+
+    async def clear(self, _request: Request) -> Response:
+        """Forget all messages."""
+        self._world.ledger.clear()
+        return Response(status_code=204)
+
+    async def inbound(self, request: Request) -> Response:
+        """Let a subscriber write."""
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=Inbound)
+            number = self._number(wanted.phone_number_id)
+        except (msgspec.DecodeError, _RequestError) as error:
+            return _wrong(str(error))
+        wamid = self._world.write_inbound(
+            number, sender=wanted.sender, text=wanted.text, name=wanted.name
+        )
+        return _json({"id": wamid})
+
+    async def faults(self, request: Request) -> Response:
+        """Break a number, or mend it."""
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=Fault)
+            number = self._number(wanted.phone_number_id)
+        except (msgspec.DecodeError, _RequestError) as error:
+            return _wrong(str(error))
+        fault = wanted.error
+        if fault is None:
+            self._world.faults.pop(number.phone_number_id, None)
+        else:
+            self._world.faults[number.phone_number_id] = GraphError(
+                fault.http,
+                fault.code,
+                fault.message,
+                details=fault.details,
+                subcode=fault.subcode,
+                kind=fault.type,
+            )
+        return Response(status_code=204)
+
+    async def health(self, _request: Request) -> Response:
+        """Tell that the sandbox lives, and how its webhooks fare."""
+        return _json(
+            {
+                "status": "ok",
+                "speed": self._world.speed,
+                "messages": self._world.ledger.total,
+                "statuses_to_come": self._world.pending,
+                "numbers": [
+                    {
+                        "phone_number_id": phone_number_id,
+                        "callback_url": courier.number.callback_url,
+                        "handshake": courier.handshake,
+                        "statuses_delivered": courier.delivered,
+                        "webhooks_dropped": courier.dropped,
+                        "fault": getattr(self._world.faults.get(phone_number_id), "code", None),
+                    }
+                    for phone_number_id, courier in self._world.couriers.items()
+                ],
+            }
+        )
+
+    async def page(self, _request: Request) -> Response:
+        """Show the last messages to a human."""
+        numbers = [
+            (number.verified_name, id_, number.callback_url, self._world.couriers[id_].handshake)
+            for id_, number in self._world.numbers.items()
+        ]
+        scripts = [(f"+{MAGIC_PREFIX}{end}", script.name) for end, script in SCRIPTS.items()]
+        messages = [
+            (
+                _clock_time(message.accepted_at),
+                message.to,
+                msgspec.json.encode(message.content).decode(),
+                ", ".join(status.status for status in message.statuses),
+            )
+            for message in reversed(self._world.ledger.select(limit=50))
+        ]
+        return HTMLResponse(
+            "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=2>"
+            "<title>Sandbox</title><style>body{font:15px sans-serif;margin:2em}"
+            "td{padding:.2em 1em .2em 0;border-bottom:1px solid #ddd}</style>"
+            + _table("Messages", messages)
+            + _table("Numbers", numbers)
+            + _table("Magic recipients", scripts)
+        )
+
+    def _number(self, phone_number_id: str | None) -> SandboxNumber:
+        numbers = self._world.numbers
+        if phone_number_id is None and len(numbers) == 1:
+            return next(iter(numbers.values()))
+        if phone_number_id not in numbers:
+            raise _RequestError(f"phone_number_id must be one of {sorted(numbers)}")
+        return numbers[phone_number_id]
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.wamid,
+        "to": message.to,
+        "phone_number_id": message.number.phone_number_id,
+        "type": message.type,
+        "content": message.content,
+        "biz_opaque_callback_data": message.callback_data,
+        "accepted_at": message.accepted_at,
+        "script": message.script.name,
+        "statuses": [
+            {
+                "status": status.status,
+                "code": status.code,
+                "at": status.at,
+                "acknowledged_at": status.acknowledged_at,
+            }
+            for status in message.statuses
+        ],
+    }
+
+
+def _table(title: str, rows: Iterable[Iterable[str]]) -> str:
+    cells = ("".join(f"<td>{html.escape(cell)}" for cell in row) for row in rows)
+    return f"<h2>{title}</h2><table>{''.join('<tr>' + row for row in cells)}</table>"
+
+
+def _clock_time(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S")
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")
+
+
+def _wrong(reason: str) -> Response:
+    return Response(
+        msgspec.json.encode({"error": reason}), status_code=400, media_type="application/json"
+    )

@@ -1,0 +1,221 @@
+"""Chains as they are accepted, and links as they are claimed for submitting."""
+
+from typing import NamedTuple
+
+from whimbrel.domain.chain import Chain, NewLink
+from whimbrel.domain.content import Channel, Content, Image, Text
+from whimbrel.domain.status import NOTHING_TOLD, ErrorCode, LinkState
+from whimbrel.store.engine import Ask, Do, Params, Statement, Steps, ask_one
+
+_INSERT_CHAIN = Statement("""
+INSERT INTO chains (chain_id, partner_id, partner_ref, dedupe_ref, content_key, dest_addr,
+    registered_delivery, notify_url, extra_param, schedule, accepted_at, request_id)
+VALUES (:chain_id, :partner_id, :partner_ref, :dedupe_ref, :content_key, :dest_addr,
+    :registered_delivery, :notify_url, :extra_param, :schedule, :accepted_at, :request_id)
+ON CONFLICT DO NOTHING RETURNING chain_id
+""")
+_INSERT_LINK = Statement("""
+INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
+    attempt, due_at, closes_at, expires_at, error_code)
+VALUES (:link_id, :chain_id, :lane, :channel, :sender, :text, :image_url, :ttl, :state, :told,
+    0, :due_at, :closes_at, :expires_at, :error_code)
+""")
+_BY_REF = Statement(
+    "SELECT chain_id FROM chains WHERE partner_id = :partner_id AND dedupe_ref = :dedupe_ref"
+)
+_BY_CONTENT = Statement("""
+SELECT chain_id FROM chains WHERE content_key = :content_key AND accepted_at > :since LIMIT 1
+""")
+_LAST_ID = Statement("SELECT coalesce(max(chain_id), 0) FROM chains")
+
+
+class Accepted(NamedTuple):
+    """What became of a chain: its own number, or the number of the one that it repeats."""
+
+    chain_id: int
+    repeats_ref: bool = False
+    repeats_content: bool = False
+
+
+def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
+    """Store each chain unless it repeats another (`protocol.md`, section 4).
+
+    A repeated `id` is looked for first, so that a repeat by both is a repeat of the request.
+    """
+    accepted: list[Accepted] = []
+    links: list[Params] = []
+    for chain in chains:
+        outcome = yield from _accept(chain)
+        accepted.append(outcome)
+        if outcome.chain_id == chain.chain_id:
+            links += [_link_params(chain, link) for link in chain.links]
+    yield Do(_INSERT_LINK, links)
+    return accepted
+
+
+def _accept(chain: Chain) -> Steps[Accepted]:
+    if chain.content_key is not None:
+        repeated = yield from _repeated(chain)
+        if repeated:
+            return repeated
+    inserted = yield Ask(_INSERT_CHAIN, (_chain_params(chain),))
+    if inserted[0]:
+        return Accepted(chain.chain_id)
+    rows = yield from ask_one(_BY_REF, chain.partner_id, chain.dedupe_ref)
+    return Accepted(rows[0][0], repeats_ref=True)
+
+
+def _repeated(chain: Chain) -> Steps[Accepted | None]:
+    if chain.dedupe_ref is not None:
+        rows = yield from ask_one(_BY_REF, chain.partner_id, chain.dedupe_ref)
+        if rows:
+            return Accepted(rows[0][0], repeats_ref=True)
+    since = chain.accepted_at - chain.content_window
+    rows = yield from ask_one(_BY_CONTENT, chain.content_key, since)
+    return Accepted(rows[0][0], repeats_content=True) if rows else None
+
+
+def _chain_params(chain: Chain) -> Params:
+    return (
+        chain.chain_id,
+        chain.partner_id,
+        chain.partner_ref,
+        chain.dedupe_ref,
+        chain.content_key,
+        chain.dest_addr,
+        chain.registered_delivery,
+        chain.notify_url,
+        chain.extra_param,
+        chain.schedule,
+        chain.accepted_at,
+        chain.request_id,
+    )
+
+
+def _link_params(chain: Chain, link: NewLink) -> Params:
+    text, image_url = _columns_of(link.content)
+    return (
+        link.link_id,
+        chain.chain_id,
+        lane_of(link.channel, link.sender, chain.partner_id),
+        link.channel,
+        link.sender,
+        text,
+        image_url,
+        link.ttl,
+        LinkState.QUEUED,
+        NOTHING_TOLD,
+        link.due_at,
+        link.closes_at,
+        link.expires_at,
+        ErrorCode.NONE,
+    )
+
+
+def _columns_of(content: Content) -> tuple[str | None, str | None]:
+    return (content.text, None) if isinstance(content, Text) else (None, content.url)
+
+
+def content_of(text: str | None, image_url: str | None) -> Content:
+    """Return the content that a link's columns hold."""
+    return Image(image_url) if text is None else Text(text)  # type: ignore[arg-type]
+
+
+def last_chain_id(items: list[None]) -> Steps[list[int]]:
+    """Return the greatest chain number there is, or 0."""
+    rows = yield from ask_one(_LAST_ID)
+    return [rows[0][0]] * len(items)
+
+
+def lane_of(channel: Channel, sender: str, partner_id: int) -> str:
+    """Name the queue of one Partner before one sender; fairness is between lanes."""
+    return f"{channel}/{partner_id}/{sender}"
+
+
+def sender_of(lane: str) -> tuple[Channel, str]:
+    """Return the sender that a lane waits for."""
+    channel, _, sender = lane.split("/", 2)
+    return Channel(channel), sender
+
+
+# A step from one lane to the next by the index, however many links wait in each.
+_LANES = Statement("""
+WITH RECURSIVE busy(lane) AS (
+    SELECT min(lane) FROM links WHERE state = 0
+    UNION ALL
+    SELECT (SELECT min(lane) FROM links WHERE state = 0 AND lane > busy.lane)
+    FROM busy WHERE busy.lane IS NOT NULL
+)
+SELECT lane, (SELECT min(due_at) FROM links WHERE state = 0 AND lane = busy.lane)
+FROM busy WHERE lane IS NOT NULL
+""")
+_CLAIM = Statement("""
+UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until
+WHERE link_id IN (
+    SELECT link_id FROM links
+    WHERE state = 0 AND lane = :lane AND due_at <= :now
+    ORDER BY due_at LIMIT :room
+)
+RETURNING link_id, chain_id, channel, sender, text, image_url, attempt, closes_at, expires_at, ttl
+""")
+_DESTINATION = Statement("""
+SELECT c.dest_addr, c.schedule, c.partner_id FROM chains c WHERE c.chain_id = :chain_id
+""")
+
+
+class Claim(NamedTuple):
+    """How many links of a lane may go now, and until when whoever claims them holds them."""
+
+    lane: str
+    room: int
+    now: int
+    lease_until: int
+
+
+class ClaimedLink(NamedTuple):
+    """A link whose next attempt is on disk and may start."""
+
+    link_id: int
+    chain_id: int
+    channel: Channel
+    sender: str
+    content: Content
+    attempt: int
+    closes_at: int | None
+    expires_at: int
+    ttl: int
+    dest_addr: str
+    schedule: str | None
+    partner_id: int
+
+
+def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
+    """Return the lanes in which links wait, each with the moment when its first one is due."""
+    rows = yield from ask_one(_LANES)
+    return [[(lane, due_at) for lane, due_at in rows]] * len(items)
+
+
+def claim_links(claims: list[Claim]) -> Steps[list[list[ClaimedLink]]]:
+    """Write the next attempt of the links that are due, and hand them out (design: leases)."""
+    answers = yield Ask(_CLAIM, [(c.now, c.lease_until, c.lane, c.room) for c in claims])
+    claimed: list[list[ClaimedLink]] = []
+    for rows in answers:
+        chains = yield Ask(_DESTINATION, [(row[1],) for row in rows])
+        claimed.append([_claimed(row, chain[0]) for row, chain in zip(rows, chains, strict=True)])
+    return claimed
+
+
+def _claimed(row: Params, chain: Params) -> ClaimedLink:
+    link_id, chain_id, channel, sender, text, image_url, attempt, closes_at, expires_at, ttl = row
+    return ClaimedLink(
+        link_id,
+        chain_id,
+        Channel(channel),
+        sender,
+        content_of(text, image_url),
+        attempt,
+        closes_at,
+        expires_at,
+        ttl,
+        *chain,
+    )

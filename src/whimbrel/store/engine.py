@@ -1,0 +1,95 @@
+"""The seam between what is stored and the engine that stores it.
+
+An *operation* is a generator function: it takes a list of items, yields steps, is sent their rows,
+and returns one result an item. It does no I/O itself, so the same text runs on any engine. Whatever
+waits when the store comes free is written in one transaction and one fsync: every caller waits for
+its group's commit (design: commit, then answer).
+
+Statements are plain SQL that SQLite and PostgreSQL read alike, with `:name` parameters.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any, Protocol, TypeVar
+
+Row = tuple[Any, ...]
+Params = tuple[Any, ...]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Statement:
+    """One SQL text. Its parameters are passed as a tuple, in the order of their first appearance."""
+
+    __slots__ = ("names", "text")
+
+    def __init__(self, text: str) -> None:
+        names: list[str] = []
+        for name in _PARAMETER.findall(text):
+            if name not in names:
+                names.append(name)
+        self.text = text
+        self.names = tuple(names)
+
+    def numbered(self, sign: str) -> str:
+        """Return the text with `:name` written as `sign` and its number: `?1` or `$1`."""
+        return _PARAMETER.sub(lambda match: f"{sign}{self.names.index(match[1]) + 1}", self.text)
+
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+
+class Ask:
+    """Run a statement for each of `params`; the answer is a list of rows for each."""
+
+    __slots__ = ("params", "statement")
+
+    def __init__(self, statement: Statement, params: Sequence[Params]) -> None:
+        self.statement = statement
+        self.params = params
+
+
+class Do:
+    """Run a statement for each of `params`; nothing comes back."""
+
+    __slots__ = ("params", "statement")
+
+    def __init__(self, statement: Statement, params: Sequence[Params]) -> None:
+        self.statement = statement
+        self.params = params
+
+
+Step = Ask | Do
+Steps = Generator[Step, list[list[Row]], Result]
+Operation = Callable[[list[Item]], Steps[list[Result]]]
+
+
+def ask_one(statement: Statement, *params: Any) -> Steps[list[Row]]:
+    """Run a statement once and return its rows."""
+    rows = yield Ask(statement, (params,))
+    return rows[0]
+
+
+class StoreUnavailable(Exception):
+    """The store cannot take a write now; nothing of the item was written."""
+
+
+class Store(Protocol):
+    """What the flow needs of an engine."""
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for the next group."""
+        ...
+
+    def write(self, operation: Operation[Item, Result], item: Item) -> Awaitable[Result]:
+        """Run an operation; it is on disk when the answer is there. Raises `StoreUnavailable`."""
+        ...
+
+    async def read(self, operation: Operation[Item, Result], item: Item) -> Result:
+        """Run an operation that changes nothing, beside the writers."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what waits, then close."""
+        ...

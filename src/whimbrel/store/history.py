@@ -1,0 +1,167 @@
+"""What the store can tell an operator: one message's whole story, the state of the queues."""
+
+from typing import Any, NamedTuple
+
+from whimbrel.store.engine import Ask, Row, Statement, Steps, ask_one
+
+_CHAIN = Statement("""
+SELECT c.chain_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery, c.notify_url,
+    c.extra_param, c.schedule, c.accepted_at, c.request_id
+FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = :chain_id
+""")
+_LINKS = Statement("""
+SELECT link_id, channel, sender, text, image_url, ttl, state, attempt, attempted_at, due_at,
+    expires_at, submitted_at, done_at, provider_id, error_code
+FROM links WHERE link_id >= :first AND link_id <= :last ORDER BY link_id
+""")
+_SUBMITS = Statement("""
+SELECT link_id, attempt, started_at, ended_at, outcome, provider_id, code, detail
+FROM submits WHERE link_id >= :first AND link_id <= :last ORDER BY link_id, attempt
+""")
+_RECEIPTS = Statement("""
+SELECT link_id, attempt, state, happened_at, received_at, code, detail
+FROM receipts WHERE link_id >= :first AND link_id <= :last ORDER BY received_at, happened_at, state
+""")
+_REPORTS = Statement("""
+SELECT r.report_id, r.link_id, r.status, r.lane, r.state, r.next_at, r.attempts, r.created_at,
+    r.error_code
+FROM reports r WHERE r.link_id >= :first AND r.link_id <= :last ORDER BY r.report_id
+""")
+_ATTEMPTS = Statement("""
+SELECT report_id, attempt, ended_at, latency, http_status, answer
+FROM report_attempts WHERE report_id = :report_id ORDER BY attempt
+""")
+
+
+class Story(NamedTuple):
+    """Everything that is known of a chain, as rows by column name, oldest first."""
+
+    chain: dict[str, Any]
+    links: list[dict[str, Any]]
+    submits: list[dict[str, Any]]
+    receipts: list[dict[str, Any]]
+    reports: list[dict[str, Any]]
+    report_attempts: list[dict[str, Any]]
+
+
+def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
+    """Collect the history of each chain; None where there is no such chain."""
+    stories: list[Story | None] = []
+    for chain_id in chain_ids:
+        chains = yield from ask_one(_CHAIN, chain_id)
+        if not chains:
+            stories.append(None)
+            continue
+        span = (chain_id << 4, chain_id << 4 | 15)  # domain/chain_id.py: the links of a chain
+        links = yield from ask_one(_LINKS, *span)
+        submits = yield from ask_one(_SUBMITS, *span)
+        receipts = yield from ask_one(_RECEIPTS, *span)
+        reports = yield from ask_one(_REPORTS, *span)
+        attempts = yield Ask(_ATTEMPTS, [(row[0],) for row in reports])
+        stories.append(
+            Story(
+                _named(_CHAIN, chains)[0],
+                _named(_LINKS, links),
+                _named(_SUBMITS, submits),
+                _named(_RECEIPTS, receipts),
+                _named(_REPORTS, reports),
+                _named(_ATTEMPTS, [row for rows in attempts for row in rows]),
+            )
+        )
+    return stories
+
+
+def _named(statement: Statement, rows: list[Row]) -> list[dict[str, Any]]:
+    columns = statement.text.split("SELECT", 1)[1].split("FROM", 1)[0].split(",")
+    names = [column.strip().rpartition(".")[2] for column in columns]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+_QUEUES = Statement("""
+SELECT lane, state, count(*), min(due_at), min(expires_at) FROM links
+WHERE state < 50 GROUP BY lane, state ORDER BY lane, state
+""")
+_REPORT_QUEUES = Statement("""
+SELECT lane, count(*), min(created_at), min(next_at) FROM reports
+WHERE state IN (0, 1) GROUP BY lane ORDER BY lane
+""")
+_DEAD_REPORTS = Statement("SELECT count(*) FROM reports WHERE state = 3")
+_PARKED = Statement("SELECT count(*), min(received_at) FROM parked_receipts")
+_DEPTHS = Statement("""
+SELECT
+    (SELECT count(*) FROM links WHERE state = 0 AND due_at <= :now),
+    (SELECT min(due_at) FROM links WHERE state = 0 AND due_at <= :now),
+    (SELECT count(*) FROM reports WHERE state IN (0, 1)),
+    (SELECT min(created_at) FROM reports WHERE state IN (0, 1)),
+    (SELECT count(*) FROM parked_receipts)
+""")
+
+
+class Queues(NamedTuple):
+    """What waits: links per lane and state, reports per lane, dead reports, parked receipts."""
+
+    links: list[Row]
+    reports: list[Row]
+    dead_reports: int
+    parked: int
+    parked_since: int | None
+
+
+def count_queues(items: list[None]) -> Steps[list[Queues]]:
+    """Count what waits, for `whimbrel status`. Reads every unsettled row."""
+    links = yield from ask_one(_QUEUES)
+    reports = yield from ask_one(_REPORT_QUEUES)
+    dead = yield from ask_one(_DEAD_REPORTS)
+    parked = yield from ask_one(_PARKED)
+    return [Queues(links, reports, dead[0][0], *parked[0])] * len(items)
+
+
+class Depths(NamedTuple):
+    """How much is due and since when, for metrics; a moment is None where nothing waits."""
+
+    links_due: int
+    oldest_due_at: int | None
+    reports_open: int
+    oldest_report_at: int | None
+    parked: int
+
+
+def measure_depths(moments: list[int]) -> Steps[list[Depths]]:
+    """Measure the queues at each moment."""
+    answers = yield Ask(_DEPTHS, [(now,) for now in moments])
+    return [Depths(*rows[0]) for rows in answers]
+
+
+_LISTED = """
+SELECT r.report_id, r.chain_id, p.login, r.status, r.state, r.attempts, r.next_at, r.created_at,
+    (SELECT a.http_status FROM report_attempts a WHERE a.report_id = r.report_id
+     ORDER BY a.attempt DESC LIMIT 1),
+    (SELECT a.answer FROM report_attempts a WHERE a.report_id = r.report_id
+     ORDER BY a.attempt DESC LIMIT 1)
+FROM reports r JOIN chains c ON c.chain_id = r.chain_id
+JOIN partners p ON p.partner_id = c.partner_id
+"""
+_LIST = Statement(
+    _LISTED
+    + """
+WHERE (:chain_id = 0 OR r.chain_id = :chain_id) AND (:login = '' OR p.login = :login)
+  AND r.created_at >= :since AND r.created_at < :before AND (:state < 0 OR r.state = :state)
+ORDER BY r.report_id DESC LIMIT :most
+"""
+)
+
+
+class ReportFilter(NamedTuple):
+    """Which reports to list; 0, the empty text and -1 mean any."""
+
+    chain_id: int
+    login: str
+    since: int
+    before: int
+    state: int
+    most: int
+
+
+def list_reports(filters: list[ReportFilter]) -> Steps[list[list[Row]]]:
+    """List reports, the newest first."""
+    return (yield Ask(_LIST, filters))

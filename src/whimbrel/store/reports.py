@@ -1,0 +1,246 @@
+"""Delivery reports: written with the move that owes them, sent in order, kept until acknowledged.
+
+Of each chain only the oldest open report is DUE; the others are HELD behind it, so that reports of
+one chain go out in their order and a lane is read without looking at what cannot go yet.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from whimbrel.domain.chain import Link
+from whimbrel.domain.chain_id import chain_of
+from whimbrel.domain.receipt import Report
+from whimbrel.domain.status import ErrorCode, LinkState, Status
+from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
+
+
+class ReportState(IntEnum):
+    """Where a report is; the value is what the store keeps."""
+
+    HELD = 0
+    DUE = 1
+    ACKNOWLEDGED = 2
+    DEAD = 3
+
+
+_INSERT = Statement("""
+INSERT INTO reports (chain_id, link_id, status, lane, state, next_at, attempts, failures, created_at,
+    done_at, submitted_at, error_code)
+SELECT :chain_id, :link_id, :status, :lane,
+    CASE WHEN EXISTS (SELECT 1 FROM reports WHERE chain_id = :chain_id AND state IN (0, 1))
+    THEN 0 ELSE 1 END,
+    :now, 0, 0, :now, :done_at, :submitted_at, :error_code
+ON CONFLICT DO NOTHING
+""")
+
+
+class NewReport(NamedTuple):
+    """A report that a move owes."""
+
+    chain_id: int
+    link_id: int
+    status: int
+    lane: str
+    created_at: int
+    done_at: int | None
+    submitted_at: int | None
+    error_code: int
+
+    @classmethod
+    def of(
+        cls, link: Link, status: Status, partner_id: int, notify_url: str | None, now: int
+    ) -> "NewReport":
+        """Describe what a Partner is to be told of `link`.
+
+        `doneDate` belongs to delivered and read alone; a link that was refused at once was handed
+        over when its last attempt began, as near as anybody can say.
+        """
+        undelivered = status is Status.UNDELIVERED
+        dated = status in {Status.DELIVERED, Status.READ}
+        return cls(
+            chain_of(link.link_id),
+            link.link_id,
+            status,
+            report_lane(partner_id, notify_url),
+            now,
+            link.done_at if dated else None,
+            link.submitted_at if link.submitted_at is not None else link.attempted_at,
+            link.error_code if undelivered else ErrorCode.NONE,
+        )
+
+
+def report_lane(partner_id: int, notify_url: str | None) -> str:
+    """Name the queue of one Partner before one receiver; empty after the slash: its own URL."""
+    if notify_url is None:
+        return f"{partner_id}/"
+    parts = urlsplit(notify_url)
+    return f"{partner_id}/{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def add_reports(reports: list[NewReport]) -> Steps[None]:
+    """Write reports in their order; one that was told before is not told again."""
+    yield Do(_INSERT, reports)
+
+
+_LANES = Statement("""
+WITH RECURSIVE busy(lane) AS (
+    SELECT min(lane) FROM reports WHERE state = 1
+    UNION ALL
+    SELECT (SELECT min(lane) FROM reports WHERE state = 1 AND lane > busy.lane)
+    FROM busy WHERE busy.lane IS NOT NULL
+)
+SELECT lane, (SELECT min(next_at) FROM reports WHERE state = 1 AND lane = busy.lane)
+FROM busy WHERE lane IS NOT NULL
+""")
+_CLAIM = Statement("""
+UPDATE reports SET next_at = :lease_until
+WHERE report_id IN (
+    SELECT report_id FROM reports WHERE state = 1 AND lane = :lane AND next_at <= :now
+    ORDER BY next_at LIMIT :room
+)
+RETURNING report_id
+""")
+_CONTENT = Statement("""
+SELECT r.report_id, r.attempts, r.failures, c.partner_id, r.chain_id, r.link_id, r.status, r.done_at,
+    r.submitted_at, r.error_code, c.notify_url, c.partner_ref, c.dest_addr, l.channel, l.sender,
+    l.text
+FROM reports r JOIN links l ON l.link_id = r.link_id JOIN chains c ON c.chain_id = r.chain_id
+WHERE r.report_id = :report_id
+""")
+_RELEASE_CLAIMS = Statement(
+    "UPDATE reports SET next_at = :now WHERE state = 1 AND next_at > :now AND attempts = 0"
+)
+
+
+class ReportClaim(NamedTuple):
+    """How many reports of a lane may go now, and until when whoever claims them holds them."""
+
+    lane: str
+    room: int
+    now: int
+    lease_until: int
+
+
+def due_report_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
+    """Return the lanes in which reports wait, each with the moment when its first one is due."""
+    rows = yield from ask_one(_LANES)
+    return [[(lane, next_at) for lane, next_at in rows]] * len(items)
+
+
+def claim_reports(claims: list[ReportClaim]) -> Steps[list[list[Report]]]:
+    """Hand out reports that are due, each to one claimer, until its lease ends."""
+    answers = yield Ask(_CLAIM, [(c.lease_until, c.lane, c.now, c.room) for c in claims])
+    claimed: list[list[Report]] = []
+    for rows in answers:
+        contents = yield Ask(_CONTENT, rows)
+        claimed.append([Report(*content[0]) for content in contents])
+    return claimed
+
+
+_KEEP_ATTEMPT = Statement("""
+INSERT INTO report_attempts (report_id, attempt, ended_at, latency, http_status, answer)
+VALUES (:report_id, :attempt, :ended_at, :latency, :http_status, :answer) ON CONFLICT DO NOTHING
+""")
+_SETTLE = Statement("""
+UPDATE reports SET state = :state, attempts = :attempt, failures = :failures, next_at = :next_at
+WHERE report_id = :report_id AND state IN (0, 1)
+""")
+_PROMOTE = Statement("""
+UPDATE reports SET state = 1, next_at = :now
+WHERE report_id = (SELECT min(report_id) FROM reports WHERE chain_id = :chain_id
+                   AND state IN (0, 1))
+  AND state = 0
+""")
+
+
+class ReportAttempt(NamedTuple):
+    """What a receiver made of a report."""
+
+    report_id: int
+    chain_id: int
+    attempt: int
+    """1 for the first."""
+    failures: int
+    """How many failed since it was last made due by hand, this one included."""
+    ended_at: int
+    latency: int
+    http_status: int | None
+    answer: str
+    """An excerpt of its answer, or why there was none."""
+    state: ReportState
+    """ACKNOWLEDGED, DUE (again, at `next_at`) or DEAD."""
+    next_at: int
+
+
+def record_report_attempts(attempts: list[ReportAttempt]) -> Steps[list[None]]:
+    """Keep each attempt; an acknowledged or a dead report lets the next of its chain go."""
+    yield Do(
+        _KEEP_ATTEMPT,
+        [
+            (a.report_id, a.attempt, a.ended_at, a.latency, a.http_status, a.answer)
+            for a in attempts
+        ],
+    )
+    yield Do(_SETTLE, [(a.state, a.attempt, a.failures, a.next_at, a.report_id) for a in attempts])
+    yield Do(_PROMOTE, [(a.ended_at, a.chain_id) for a in attempts if a.state != ReportState.DUE])
+    return [None] * len(attempts)
+
+
+def release_report_claims(moments: list[int]) -> Steps[list[None]]:
+    """Make first attempts that were under way due again, at the start of the only process."""
+    yield Do(_RELEASE_CLAIMS, [(now,) for now in moments])
+    return [None] * len(moments)
+
+
+_REDELIVER = Statement("""
+UPDATE reports SET state = 0, next_at = :now, failures = 0
+WHERE report_id = :report_id AND state IN (2, 3)
+""")
+_FIRST_OPEN = Statement("""
+UPDATE reports SET state = 1, next_at = :now
+WHERE report_id = (SELECT min(report_id) FROM reports WHERE chain_id = :chain_id
+                   AND state IN (0, 1))
+""")
+_STEP_BACK = Statement("UPDATE reports SET state = 0 WHERE chain_id = :chain_id AND state = 1")
+_OF_CHAIN = Statement("""
+SELECT report_id, chain_id FROM reports
+WHERE chain_id = :chain_id AND state IN (2, 3) AND (state = 3 OR :acknowledged = 1)
+""")
+_OF_PARTNER = Statement("""
+SELECT r.report_id, r.chain_id FROM reports r JOIN chains c ON c.chain_id = r.chain_id
+WHERE c.partner_id = :partner_id AND r.created_at >= :since AND r.created_at < :before
+  AND r.state IN (2, 3) AND (r.state = 3 OR :acknowledged = 1)
+ORDER BY r.report_id
+""")
+
+
+class Redelivery(NamedTuple):
+    """Which reports to send once more: a chain's, or a Partner's of a time range."""
+
+    now: int
+    chain_id: int | None = None
+    partner_id: int | None = None
+    since: int = 0
+    before: int = 0
+    acknowledged: bool = False
+    """Also those that the receiver has acknowledged; otherwise the dead ones only."""
+
+
+def redeliver_reports(wishes: list[Redelivery]) -> Steps[list[int]]:
+    """Make settled reports due again, in their order; return how many."""
+    counts: list[int] = []
+    for wish in wishes:
+        acknowledged = int(wish.acknowledged)
+        if wish.chain_id is not None:
+            rows = yield from ask_one(_OF_CHAIN, wish.chain_id, acknowledged)
+        else:
+            rows = yield from ask_one(
+                _OF_PARTNER, wish.partner_id, wish.since, wish.before, acknowledged
+            )
+        chains = dict.fromkeys(chain_id for _, chain_id in rows)
+        yield Do(_STEP_BACK, [(chain_id,) for chain_id in chains])
+        yield Do(_REDELIVER, [(wish.now, report_id) for report_id, _ in rows])
+        yield Do(_FIRST_OPEN, [(wish.now, chain_id) for chain_id in chains])
+        counts.append(len(rows))
+    return counts

@@ -1,0 +1,175 @@
+"""The tables, for every engine.
+
+Moments are milliseconds UTC. A partial index carries each question that is asked again and again
+("what is due?"), so that settled rows cost nothing however many there are. Migrations are in
+`migrations/`; a test holds the two alike.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number is an INTEGER
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("partner_id", _NUMBER, primary_key=True),
+    Column("login", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("disabled", SmallInteger, nullable=False),
+    Column("removed_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("partners_login", "login", unique=True, sqlite_where=text("removed_at IS NULL"),
+          postgresql_where=text("removed_at IS NULL")),
+)  # fmt: skip
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("chain_id", _NUMBER, primary_key=True, autoincrement=False),
+    Column("partner_id", BigInteger, ForeignKey("partners.partner_id"), nullable=False),
+    Column("partner_ref", Text),
+    Column("dedupe_ref", Text),
+    Column("content_key", LargeBinary),
+    Column("dest_addr", Text, nullable=False),
+    Column("registered_delivery", SmallInteger, nullable=False),
+    Column("notify_url", Text),
+    Column("extra_param", Text),
+    Column("schedule", Text),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index("chains_dedupe_ref", "partner_id", "dedupe_ref", unique=True,
+          sqlite_where=text("dedupe_ref IS NOT NULL"),
+          postgresql_where=text("dedupe_ref IS NOT NULL")),
+    Index("chains_content_key", "content_key", "accepted_at",
+          sqlite_where=text("content_key IS NOT NULL"),
+          postgresql_where=text("content_key IS NOT NULL")),
+)  # fmt: skip
+
+_QUEUED, _LIMBO, _UNSETTLED = text("state = 0"), text("state IN (10, 20)"), text("state < 50")
+links = Table(
+    "links",
+    metadata,
+    Column("link_id", _NUMBER, primary_key=True, autoincrement=False),
+    Column("chain_id", BigInteger, ForeignKey("chains.chain_id"), nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("text", Text),
+    Column("image_url", Text),
+    Column("ttl", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("told", SmallInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("attempted_at", BigInteger),
+    Column("due_at", BigInteger, nullable=False),
+    Column("closes_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("submitted_at", BigInteger),
+    Column("done_at", BigInteger),
+    Column("provider_id", Text),
+    Column("error_code", SmallInteger, nullable=False),
+    Index("links_due", "lane", "due_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+    Index("links_limbo", "due_at", sqlite_where=_LIMBO, postgresql_where=_LIMBO),
+    Index("links_unsettled", "expires_at", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
+)
+
+submits = Table(
+    "submits",
+    metadata,
+    Column("link_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("provider_id", Text),
+    Column("code", Text),
+    Column("detail", Text),
+    Index("submits_provider_id", "provider_id", sqlite_where=text("provider_id IS NOT NULL"),
+          postgresql_where=text("provider_id IS NOT NULL")),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("link_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("state", SmallInteger, primary_key=True, autoincrement=False),
+    Column("happened_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("code", Text),
+    Column("detail", Text),
+    sqlite_with_rowid=False,
+)
+
+parked_receipts = Table(
+    "parked_receipts",
+    metadata,
+    Column("provider_id", Text, primary_key=True),
+    Column("state", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sender", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("parked_receipts_received_at", "received_at"),
+    sqlite_with_rowid=False,
+)
+
+_DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")
+reports = Table(
+    "reports",
+    metadata,
+    Column("report_id", _NUMBER, primary_key=True),
+    Column("chain_id", BigInteger, ForeignKey("chains.chain_id"), nullable=False),
+    Column("link_id", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger),
+    Column("submitted_at", BigInteger),
+    Column("error_code", SmallInteger, nullable=False),
+    Index("reports_link_status", "link_id", "status", unique=True),
+    Index("reports_due", "lane", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("reports_open", "chain_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+)
+
+report_attempts = Table(
+    "report_attempts",
+    metadata,
+    Column("report_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("latency", Integer, nullable=False),
+    Column("http_status", SmallInteger),
+    Column("answer", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("paused_until", BigInteger, nullable=False),
+    Column("holds", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)

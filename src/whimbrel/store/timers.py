@@ -1,0 +1,83 @@
+"""Links that time moves: lifetimes that end, submits whose answer never came."""
+
+from typing import NamedTuple
+
+from whimbrel.domain.chain import GraceOver, LifetimeOver, NoAnswer
+from whimbrel.domain.status import LinkState
+from whimbrel.store.engine import Ask, Statement, Steps
+from whimbrel.store.links import LinkEvent, Moved, move_links
+from whimbrel.store.submits import SubmitRecord, record_submits
+
+_EXPIRED = Statement("""
+SELECT link_id FROM links
+WHERE state < 50 AND state <> 10 AND expires_at <= :now ORDER BY expires_at LIMIT 200
+""")
+_LIMBO = Statement("""
+SELECT link_id, state, attempt, coalesce(attempted_at, 0) FROM links
+WHERE state IN (10, 20) AND due_at <= :now ORDER BY due_at LIMIT 200
+""")
+_ABANDONED = Statement("""
+SELECT link_id, attempt, coalesce(attempted_at, 0) FROM links WHERE state IN (10, 20) AND state = 10
+""")
+
+
+class Tick(NamedTuple):
+    """A moment, and until when an unanswered submit may still be told by a receipt."""
+
+    now: int
+    grace_until: int
+
+
+def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
+    """End the links whose lifetime is over, some at a time; return what moved."""
+    answers = yield Ask(_EXPIRED, [(now,) for now in moments])
+    ended: list[list[Moved | None]] = []
+    for now, rows in zip(moments, answers, strict=True):
+        moved = yield from move_links(
+            [LinkEvent(link_id, LifetimeOver(now), now) for (link_id,) in rows]
+        )
+        ended.append(moved)
+    return ended
+
+
+def settle_limbo(ticks: list[Tick]) -> Steps[list[list[Moved | None]]]:
+    """Turn lost leases into unsure links, and unsure links whose grace is over into queued ones."""
+    answers = yield Ask(_LIMBO, [(tick.now,) for tick in ticks])
+    settled: list[list[Moved | None]] = []
+    for tick, rows in zip(ticks, answers, strict=True):
+        moved = yield from move_links(
+            [
+                LinkEvent(link_id, GraceOver(tick.now), tick.now)
+                for link_id, state, _, _ in rows
+                if state == LinkState.UNSURE
+            ]
+        )
+        moved += yield from record_submits(
+            [
+                _abandoned(link_id, attempt, attempted_at, tick)
+                for link_id, state, attempt, attempted_at in rows
+                if state == LinkState.SUBMITTING
+            ]
+        )
+        settled.append(moved)
+    return settled
+
+
+def abandon_submits(ticks: list[Tick]) -> Steps[list[int]]:
+    """Give up the leases of a process that is gone; return how many there were.
+
+    For the start of the only process on a store: whatever is submitting then was interrupted.
+    """
+    answers = yield Ask(_ABANDONED, [() for _ in ticks])
+    for tick, rows in zip(ticks, answers, strict=True):
+        yield from record_submits([_abandoned(*row, tick) for row in rows])
+    return [len(rows) for rows in answers]
+
+
+def _abandoned(link_id: int, attempt: int, attempted_at: int, tick: Tick) -> SubmitRecord:
+    return SubmitRecord(
+        link_id,
+        NoAnswer(attempt, tick.now, tick.grace_until),
+        attempted_at,
+        detail="The gateway stopped, or lost its lease, before the answer came.",
+    )

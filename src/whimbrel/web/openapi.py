@@ -1,0 +1,136 @@
+"""The OpenAPI 3.1 document, generated from the very types that requests are read into."""
+
+from typing import Any
+
+import msgspec
+
+from whimbrel import __version__
+from whimbrel.web.answers import ERROR_FORMS, ErrorAnswer, ErrorForm, SendAnswer
+from whimbrel.web.api import BODY_LIMIT
+from whimbrel.web.send_request import SendBody
+
+_REF = "#/components/schemas/{name}"
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def openapi_document() -> bytes:
+    """Return the document as JSON."""
+    schemas, components = msgspec.json.schema_components(
+        (SendBody, SendAnswer, ErrorAnswer), ref_template=_REF
+    )
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Whimbrel",
+            "version": __version__,
+            "description": "Send WhatsApp messages and get delivery reports. Numbers and booleans "
+            "may be quoted, null means absent, and unknown members are passed over.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": _paths(*schemas),
+        "components": {"schemas": components},
+    }
+    return msgspec.json.encode(document)
+
+
+def _paths(body: Any, answer: Any, error: Any) -> dict[str, Any]:
+    send = _send_operation(body, answer, error)
+    login = {"name": "login", "in": "path", "required": True, "schema": {"type": "string"}}
+    account = {"name": "account", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "/send": {"post": {"operationId": "send", **send}},
+        "/{login}": {
+            "post": {"operationId": "sendToLogin", **send, "parameters": [login]},
+            "description": "The same as /send, for clients that post to their login.",
+        },
+        "/hooks/whatsapp/{account}": {
+            "parameters": [account],
+            "get": _handshake(),
+            "post": _webhook(),
+        },
+        "/healthz": {"get": _plain("healthz", "The process lives.", {"200": "It does."})},
+        "/readyz": {
+            "get": _plain(
+                "readyz", "The gateway takes requests.", {"200": "It does.", "503": "Not now."}
+            )
+        },
+        "/metrics": {"get": _plain("metrics", "Metrics for Prometheus.", {"200": "Metrics."})},
+        "/openapi.json": {
+            "get": {
+                "operationId": "openapi",
+                "summary": "This document.",
+                "responses": {
+                    "200": {
+                        "description": "The document.",
+                        "content": {"application/json": {"schema": {"type": "object"}}},
+                    }
+                },
+            }
+        },
+    }
+
+
+def _send_operation(body: Any, answer: Any, error: Any) -> dict[str, Any]:
+    responses: dict[str, Any] = {
+        "200": _json_answer("Accepted, and on disk: `mtNum` is the message's number.", answer)
+    }
+    for form in sorted(set(ERROR_FORMS.values())):
+        responses.setdefault(str(form.http_status), _json_answer(_codes_of(form), error))
+    return {
+        "summary": "Send a message.",
+        "description": f"The body is JSON of up to {BODY_LIMIT} bytes, whatever its Content-Type.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": responses,
+    }
+
+
+def _codes_of(form: ErrorForm) -> str:
+    return "; ".join(
+        f"code {code.value}: {other.description}"
+        for code, other in ERROR_FORMS.items()
+        if other.http_status == form.http_status
+    )
+
+
+def _json_answer(description: str, schema: Any) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _handshake() -> dict[str, Any]:
+    wanted = ("hub.mode", "hub.verify_token", "hub.challenge")
+    return {
+        **_plain(
+            "shakeHands",
+            "Meta's handshake.",
+            {"200": "The challenge.", "403": "Wrong token.", "404": "No such account."},
+        ),
+        "parameters": [{"name": n, "in": "query", "schema": {"type": "string"}} for n in wanted],
+    }
+
+
+def _webhook() -> dict[str, Any]:
+    return {
+        **_plain(
+            "receiveWebhook",
+            "Meta's webhook, signed with the app secret.",
+            {
+                "200": "Kept.",
+                "400": "The body is not complete.",
+                "401": "Wrong signature.",
+                "404": "No such account.",
+                "413": "Longer than 4 MiB.",
+                "503": "It could not be kept; send it again.",
+            },
+        ),
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+    }
+
+
+def _plain(name: str, summary: str, answers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {
+            status: {"description": text, "content": _TEXT} for status, text in answers.items()
+        },
+    }

@@ -1,0 +1,124 @@
+"""Puts the endpoints at their paths.
+
+Wrong paths and methods are answered in the protocol's own error form, with 404 and 405.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from whimbrel.domain.refusal import Refusal, RefusalCode
+from whimbrel.metrics import Metrics
+from whimbrel.store.engine import StoreUnavailable
+from whimbrel.web.answers import error_body, send_json
+from whimbrel.web.api import SendEndpoint
+from whimbrel.web.hooks import WhatsappHook
+from whimbrel.web.openapi import openapi_document
+
+_SEND_PATH = "/send"
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+def create_site(
+    send_endpoint: SendEndpoint,
+    whatsapp: WhatsappHook,
+    metrics: Metrics,
+    *,
+    is_ready: Callable[[], Awaitable[None]],
+) -> ASGIApp:
+    """Return the whole site. `is_ready` raises `StoreUnavailable` while the gateway is not."""
+    openapi = openapi_document()
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        try:
+            await is_ready()
+        except StoreUnavailable as error:
+            return PlainTextResponse(f"not ready: {error}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    async def show_metrics(_: Request) -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    async def show_openapi(_: Request) -> Response:
+        return Response(openapi, media_type="application/json")
+
+    router = Router(
+        routes=[
+            _route("/healthz", GET=healthz),
+            _route("/readyz", GET=readyz),
+            _route("/metrics", GET=show_metrics),
+            _route("/openapi.json", GET=show_openapi),
+            _route("/hooks/whatsapp/{account}", GET=whatsapp.shake_hands, POST=whatsapp.receive),
+            Route("/{login}", _only_post(send_endpoint)),
+        ],
+        redirect_slashes=False,
+        default=_not_found,
+    )
+
+    async def site(scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the hot path straight to its endpoint."""
+        if scope["type"] == "http" and scope["path"] == _SEND_PATH and scope["method"] == "POST":
+            await send_endpoint(scope, receive, send)
+        else:
+            await router(scope, receive, send)
+
+    return site
+
+
+def _route(path: str, **handlers: _Handler) -> Route:
+    """Route each method to its handler, HEAD to GET's, and others to 405."""
+    allowed = sorted({*handlers, "HEAD"} if "GET" in handlers else handlers)
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        handler = handlers.get(method)
+        if handler is None:
+            await _refuse_method(scope, send, allowed)
+            return
+        response = await handler(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return Route(path, _Application(endpoint))
+
+
+class _Application:
+    """An ASGI application that Starlette does not take for a handler of requests."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
+
+
+def _only_post(endpoint: SendEndpoint) -> _Application:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await _refuse_method(scope, send, ["POST"])
+        else:
+            await endpoint(scope, receive, send)
+
+    return _Application(application)
+
+
+async def _refuse_method(scope: Scope, send: Send, allowed: list[str]) -> None:
+    names = ", ".join(allowed)
+    refusal = Refusal(
+        RefusalCode.INVALID_REQUEST, f"{scope['method']} is not a method of this path: {names}."
+    )
+    await send_json(send, 405, error_body(refusal), (b"allow", names.encode()))
+
+
+async def _not_found(scope: Scope, _receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        return
+    refusal = Refusal(
+        RefusalCode.INVALID_REQUEST, "There is no such path. Requests are POSTed to /send."
+    )
+    await send_json(send, 404, error_body(refusal))

@@ -1,0 +1,85 @@
+"""The sandbox as `whimbrel sandbox` runs it."""
+
+import asyncio
+import os
+import signal
+
+import aiohttp
+import pytest
+
+from whimbrel.sandbox import numbers_from, run
+from whimbrel.settings import SandboxSettings, ServerSettings, Settings, WhatsappAccount
+
+
+def settings() -> Settings:
+    account = WhatsappAccount(
+        sender="Shop",
+        phone_number_id="200000000000001",
+        token="EAAtoken",
+        app_secret="secret",
+        verify_token="word",
+    )
+    return Settings(
+        server=ServerSettings(host="127.0.0.1", port=9),  # discard: nobody answers
+        whatsapp={"main": account},
+        sandbox=SandboxSettings(port=0),
+    )
+
+
+async def started(**arguments):
+    ready = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run(settings(), on_ready=ready.set_result, **arguments))
+    return running, await ready
+
+
+async def lives(url: str) -> bool:
+    async with aiohttp.ClientSession() as http, http.get(url + "/sandbox/health") as answer:
+        return answer.status == 200
+
+
+async def test_it_serves_until_told_to_stop(tmp_path):
+    stop = asyncio.Event()
+    state = tmp_path / "sandbox.json"
+    running, url = await started(stop=stop, state_file=state)
+
+    assert await lives(url)
+
+    stop.set()
+    async with asyncio.timeout(20):
+        await running
+    assert state.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_stops_at_a_signal(number):
+    before = signal.getsignal(number)
+    running, url = await started()
+    assert await lives(url)
+
+    os.kill(os.getpid(), number)
+
+    async with asyncio.timeout(20):
+        await running
+    assert signal.getsignal(number) is before
+
+
+async def test_a_taken_port_is_an_error_and_not_an_exit():
+    stop = asyncio.Event()
+    running, url = await started(stop=stop)
+    second = settings()
+    second.sandbox.port = int(url.rpartition(":")[2])
+
+    with pytest.raises(OSError, match="in use"):
+        await run(second)
+
+    stop.set()
+    await running
+
+
+def test_numbers_come_from_the_settings():
+    [number] = numbers_from(settings())
+
+    assert number.phone_number_id == "200000000000001"
+    assert number.token == "EAAtoken"
+    assert number.callback_url == "http://127.0.0.1:9/hooks/whatsapp/main"
+    assert number.display_phone_number == "79000000001"
