@@ -24,7 +24,7 @@ from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, HttpOut
 from whimbrel.metrics import Metrics
-from whimbrel.serving import OnReady, calm_collector, serve_app, signals_set
+from whimbrel.serving import OnReady, collector_calmed, serve_app, signals_set
 from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
@@ -80,14 +80,14 @@ async def serve(
         gateway = Gateway(settings, SqliteStore(path), SystemClock())
         try:
             await gateway.start()
-            calm_collector()
-            await serve_app(
-                gateway.site,
-                settings.server.host,
-                settings.server.port,
-                stop=stop,
-                on_ready=on_ready,
-            )
+            with collector_calmed():
+                await serve_app(
+                    gateway.site,
+                    settings.server.host,
+                    settings.server.port,
+                    stop=stop,
+                    on_ready=on_ready,
+                )
         finally:
             await gateway.stop()
 
@@ -235,7 +235,7 @@ class Gateway:
             wanted.clear()
             try:
                 next_at = await step()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a stage must outlive whatever one step meets
                 _log.exception("stage_failed")
                 await asyncio.sleep(_FAULT_PAUSE_SECONDS)
                 continue
@@ -250,7 +250,7 @@ class Gateway:
         while True:
             try:
                 await duty()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the same
                 _log.exception("duty_failed")
             await asyncio.sleep(seconds)
 

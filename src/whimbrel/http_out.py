@@ -59,7 +59,7 @@ _NOT_PUBLIC = [
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # the IPv4 address is its last 32 bits: RFC 6052
 
 
-class NotSent(Exception):  # noqa: N818
+class NotSent(Exception):
     """The request surely did not reach the other side; it may be sent again."""
 
 
@@ -67,7 +67,7 @@ class AddressNotAllowed(NotSent):
     """The address tried last, usually the only one, is refused by the `AddressRule`."""
 
 
-class Unanswered(Exception):  # noqa: N818
+class Unanswered(Exception):
     """The request may have arrived, but no complete answer came."""
 
 

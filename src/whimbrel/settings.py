@@ -208,7 +208,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _overlay_environment(document: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """Let `WHIMBREL_<SECTION>_<NAME>` win over the file, for every scalar or list of a fixed section."""
+    """Let `WHIMBREL_<SECTION>_<NAME>` win over the file, in every section of fixed name."""
     for section in msgspec.structs.fields(Settings):
         if not (isinstance(section.type, type) and issubclass(section.type, Struct)):
             continue  # [whatsapp.NAME]: its secrets come by env: references

@@ -5,7 +5,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from whimbrel.sandbox import Receiver, serve_app
+from whimbrel.sandbox import Receiver
+from whimbrel.serving import serve_app
 from whimbrel.sandbox.receiver import line_of
 
 REPORT = {

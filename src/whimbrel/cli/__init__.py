@@ -37,5 +37,3 @@ def main() -> None:
         app()
     except (SettingsError, StoreUnavailable) as error:
         fail(str(error))
-
-

@@ -23,19 +23,24 @@ from whimbrel.domain.partner import DuplicateControl, Profile
 from whimbrel.logs import configure_logs
 from whimbrel.settings import Settings, load
 
-LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"  # noqa: S105 - the demo's own
+LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"
 _CHILD_START_SECONDS = 30.0
 
 
 def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; the next two are the sandbox's and the receiver's.")] = 8080,
-    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("whimbrel-data"),
+    port: Annotated[
+        int, typer.Option(help="Port; the next two are the sandbox's and the receiver's.")
+    ] = 8080,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(
+        "whimbrel-data"
+    ),
     speed: Annotated[
         float, typer.Option(min=0.001, help="How many times faster the sandbox's delays pass.")
     ] = 1.0,
     throughput: Annotated[
-        float, typer.Option(min=0, help="Messages a second of the number; 80 is Meta's, 0 no limit.")
+        float,
+        typer.Option(min=0, help="Messages a second of the number; 80 is Meta's, 0 no limit."),
     ] = 0.0,
 ) -> None:
     """Run gateway, sandbox and a demo Partner, whose delivery reports are printed as they come."""
@@ -83,7 +88,9 @@ async def _run(settings: Settings, config: Path, receiver_port: int) -> None:
     url = f"http://{_reachable(settings.server.host)}:{settings.server.port}"
     stop = asyncio.Event()
     async with _sandbox(settings, config, receiver_port, stop):
-        await gateway.serve(settings, on_ready=lambda _: print(_greeting(url), flush=True), stop=stop)
+        await gateway.serve(
+            settings, on_ready=lambda _: print(_greeting(url), flush=True), stop=stop
+        )
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,6 @@
 """`whimbrel message show`: everything that is known of one message."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -40,11 +41,14 @@ def show(
 
 def _show_request(story: Story) -> None:
     chain = story.chain
-    console.print(f"[bold]{chain['chain_id']}[/] from {escape(chain['login'])} to {chain['dest_addr']}")
+    login = escape(chain["login"])
+    console.print(f"[bold]{chain['chain_id']}[/] from {login} to {chain['dest_addr']}")
     for name in ("partner_ref", "schedule", "notify_url", "extra_param"):
         if chain[name] is not None:
             console.print(f"  {name}: {escape(str(chain[name]))}")
-    console.print(f"  registered_delivery: {chain['registered_delivery']}, request {chain['request_id']}")
+    console.print(
+        f"  registered_delivery: {chain['registered_delivery']}, request {chain['request_id']}"
+    )
 
 
 def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
@@ -64,33 +68,29 @@ def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
         console.print(f"  text: {escape(link['text'])}")
 
 
-def _events(story: Story) -> list[tuple[int, str, str]]:
-    events = [(story.chain["accepted_at"], "accepted", "")]
+def _events(story: Story) -> Iterator[tuple[int, str, str]]:
+    yield story.chain["accepted_at"], "accepted", ""
     for submit in story.submits:
-        words = (submit["provider_id"], submit["code"], submit["detail"])
-        details = f"attempt {submit['attempt']}: {submit['outcome']}"
-        events.append(
-            (submit["ended_at"], "submit", " ".join([details, *(str(w) for w in words if w)]))
-        )
+        told = f"attempt {submit['attempt']}: {submit['outcome']}"
+        yield submit["ended_at"], "submit", _words(told, submit, "provider_id", "code", "detail")
     for receipt in story.receipts:
-        words = (receipt["code"], receipt["detail"])
-        details = f"{LinkState(receipt['state']).name.lower()} at {moment(receipt['happened_at'])}"
-        events.append(
-            (receipt["received_at"], "receipt", " ".join([details, *(str(w) for w in words if w)]))
-        )
+        state = LinkState(receipt["state"]).name.lower()
+        told = f"{state} at {moment(receipt['happened_at'])}"
+        yield receipt["received_at"], "receipt", _words(told, receipt, "code", "detail")
     names = {report["report_id"]: _report_name(report) for report in story.reports}
     for report in story.reports:
-        state = ReportState(report["state"])
-        when = f", next attempt {moment(report['next_at'])}" if state is ReportState.DUE else ""
-        details = f"{names[report['report_id']]}: {state.name.lower()}{when}"
-        events.append((report["created_at"], "report", details))
+        kept = ReportState(report["state"])
+        due = f", next attempt {moment(report['next_at'])}" if kept is ReportState.DUE else ""
+        told = f"{names[report['report_id']]}: {kept.name.lower()}{due}"
+        yield report["created_at"], "report", told
     for attempt in story.report_attempts:
-        details = (
-            f"{names[attempt['report_id']]}: attempt {attempt['attempt']}, "
-            f"{attempt['http_status'] or 'no answer'} in {attempt['latency']} ms {attempt['answer']}"
-        )
-        events.append((attempt["ended_at"], "receiver", details.rstrip()))
-    return events
+        answer = f"{attempt['http_status'] or 'no answer'} in {attempt['latency']} ms"
+        told = f"{names[attempt['report_id']]}: attempt {attempt['attempt']}, {answer}"
+        yield attempt["ended_at"], "receiver", _words(told, attempt, "answer")
+
+
+def _words(told: str, row: dict[str, Any], *names: str) -> str:
+    return " ".join([told, *(str(row[name]) for name in names if row[name])])
 
 
 def _report_name(report: dict[str, Any]) -> str:

@@ -46,7 +46,9 @@ Types = Annotated[
 WhatsappTtl = Annotated[
     int | None, typer.Option(min=1, max=10_080, help="Default lifetime on WhatsApp, minutes.")
 ]
-SmsTtl = Annotated[int | None, typer.Option(min=1, max=2_880, help="Default lifetime of SMS, minutes.")]
+SmsTtl = Annotated[
+    int | None, typer.Option(min=1, max=2_880, help="Default lifetime of SMS, minutes.")
+]
 Duplicates = Annotated[DuplicateControl | None, typer.Option(help="What a repeated id gets.")]
 ContentWindow = Annotated[
     int | None, typer.Option(min=0, help="Seconds in which equal content is a duplicate; 0: off.")
@@ -90,7 +92,9 @@ def add(
     rate: RateOption = None,
     burst: Burst = None,
     concurrency: Concurrency = None,
-    sign_reports: Annotated[bool, typer.Option(help="Make a secret that signs its reports.")] = False,
+    sign_reports: Annotated[
+        bool, typer.Option(help="Make a secret that signs its reports.")
+    ] = False,
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a Partner. Without --password-stdin a password is made and shown once."""
@@ -172,7 +176,9 @@ def set_partner(
             concurrency=concurrency,
             signing_secret=secret,
         )
-        await _write(store, replace(partner, profile=profile, disabled=partner.disabled and not enable))
+        await _write(
+            store, replace(partner, profile=profile, disabled=partner.disabled and not enable)
+        )
         return secret or ""
 
     secret = with_store(config, work)
@@ -247,7 +253,7 @@ def remove(
     config: ConfigOption = None,
     force: Annotated[bool, typer.Option(help="Even with messages still on their way.")] = False,
 ) -> None:
-    """Remove a Partner and free its login. Its messages are kept, and their reports still go out."""
+    """Remove a Partner and free its login. Its messages stay, and their reports still go out."""
 
     async def work(store: Store) -> int:
         partner = await _find(store, login)
@@ -265,10 +271,9 @@ def remove(
 
 
 async def _find(store: Store, login: str) -> Partner:
-    for partner, removed in await store.read(all_partners, None):
-        if partner.login == login and not removed:
-            return partner
-    fail(f"login: there is no Partner {login!r}")
+    stored = await store.read(all_partners, None)
+    found = [one.partner for one in stored if one.partner.login == login and not one.removed]
+    return found[0] if found else fail(f"login: there is no Partner {login!r}")
 
 
 async def _write(store: Store, partner: Partner) -> None:
@@ -277,7 +282,9 @@ async def _write(store: Store, partner: Partner) -> None:
 
 def _changed(profile: Profile, **members: Any) -> Profile:
     """Return the profile with the members that are not None, checked."""
-    changed = replace(profile, **{name: value for name, value in members.items() if value is not None})
+    changed = replace(
+        profile, **{name: value for name, value in members.items() if value is not None}
+    )
     changed.subnets = [subnet for subnet in changed.subnets if subnet]
     for subnet in changed.subnets:
         try:
@@ -295,9 +302,7 @@ def _changed(profile: Profile, **members: Any) -> Profile:
     return changed
 
 
-def _ttls(
-    known: dict[Channel, int], whatsapp: int | None, sms: int | None
-) -> dict[Channel, int]:
+def _ttls(known: dict[Channel, int], whatsapp: int | None, sms: int | None) -> dict[Channel, int]:
     given = {Channel.WHATSAPP: whatsapp, Channel.SMS: sms}
     return {**known, **{channel: minutes for channel, minutes in given.items() if minutes}}
 

@@ -31,7 +31,9 @@ class StateOption(StrEnum):
 
 MtNum = Annotated[int | None, typer.Option("--mtnum", help="Of this message.")]
 PartnerOption = Annotated[str | None, typer.Option("--partner", help="Of this login.")]
-Since = Annotated[str | None, typer.Option(help="From this moment on: 2026-11-23T10:00:00+03:00, or 2h, 3d ago.")]
+Since = Annotated[
+    str | None, typer.Option(help="From this moment on: 2026-11-23T10:00:00+03:00, or 2h, 3d ago.")
+]
 Before = Annotated[str | None, typer.Option(help="Before this moment, written alike.")]
 
 
@@ -55,7 +57,9 @@ def list_command(
         limit,
     )
     rows = with_store(config, lambda store: store.read(list_reports, wish))
-    table = Table("mtNum", "partner", "status", "state", "attempts", "next", "created", "last answer")
+    table = Table(
+        "mtNum", "partner", "status", "state", "attempts", "next", "created", "last answer"
+    )
     for _, chain_id, login, status, kept, attempts, next_at, created_at, http, answer in rows:
         due = moment(next_at) if kept == ReportState.DUE else "-"
         last = f"{http or ''} {answer or ''}".strip()
@@ -96,10 +100,9 @@ def redeliver(
 
 
 async def _partner_id(store: Store, login: str) -> int:
-    for partner, _ in await store.read(all_partners, None):
-        if partner.login == login:
-            return partner.partner_id
-    fail(f"login: there is no Partner {login!r}")
+    stored = await store.read(all_partners, None)
+    found = [one.partner for one in stored if one.partner.login == login]
+    return found[0].partner_id if found else fail(f"login: there is no Partner {login!r}")
 
 
 def _moment_of(option: str, text: str | None, otherwise: int) -> int:
@@ -112,5 +115,5 @@ def _moment_of(option: str, text: str | None, otherwise: int) -> int:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"{option}: {text!r} is neither a moment such as 2026-11-23T10:00 nor a while such as 2h")
+        fail(f"{option}: {text!r} is neither a moment (2026-11-23T10:00) nor a while ago (2h)")
     return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1_000)

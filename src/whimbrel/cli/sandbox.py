@@ -10,6 +10,7 @@ import uvloop
 
 from whimbrel import sandbox as world
 from whimbrel.cli.terminal import ConfigOption, fail, read_settings
+from whimbrel.serving import serve_app
 from whimbrel.settings import Settings
 
 
@@ -56,8 +57,6 @@ async def _run(
             receiver = world.Receiver(printer=lambda line: print(line, flush=True))
             host = settings.sandbox.host
             tasks.create_task(
-                world.serve_app(receiver.app, host, receiver_port, stop=stop, on_ready=on_ready)
+                serve_app(receiver.app, host, receiver_port, stop=stop, on_ready=on_ready)
             )
-        tasks.create_task(
-            world.run(settings, on_ready=on_ready, stop=stop, state_file=state_file)
-        )
+        tasks.create_task(world.run(settings, on_ready=on_ready, stop=stop, state_file=state_file))

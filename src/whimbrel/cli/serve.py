@@ -15,7 +15,9 @@ def serve(config: ConfigOption = None) -> None:
         fail("no sender account: the settings need a section [whatsapp.NAME]")
     try:
         uvloop.run(
-            gateway.serve(settings, on_ready=lambda url: print(f"Whimbrel is ready on {url}", flush=True))
+            gateway.serve(
+                settings, on_ready=lambda url: print(f"Whimbrel is ready on {url}", flush=True)
+            )
         )
     except (gateway.AlreadyRunning, OSError) as error:
         fail(str(error))

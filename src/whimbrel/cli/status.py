@@ -60,7 +60,9 @@ def _show_links(queues: Queues, partners: dict[str, str]) -> None:
     console.print(table if queues.links else "No messages on their way.")
     if queues.parked:
         since = _age(now, queues.parked_since or now)
-        console.print(f"{queues.parked} receipts wait for a message that is not known, oldest {since}.")
+        console.print(
+            f"{queues.parked} receipts wait for a message that is not known, oldest {since}."
+        )
 
 
 def _show_reports(queues: Queues, partners: dict[str, str]) -> None:
@@ -70,10 +72,14 @@ def _show_reports(queues: Queues, partners: dict[str, str]) -> None:
         partner_id, _, origin = lane.partition("/")
         login = partners.get(partner_id, partner_id)
         receiver = origin or "the Partner's own URL"
-        table.add_row(escape(login), escape(receiver), str(count), _age(now, created_at), moment(next_at))
+        table.add_row(
+            escape(login), escape(receiver), str(count), _age(now, created_at), moment(next_at)
+        )
     console.print(table if queues.reports else "No reports wait.")
     if queues.dead_reports:
-        console.print(f"[red]{queues.dead_reports} reports are dead[/]: whimbrel reports list --state dead")
+        console.print(
+            f"[red]{queues.dead_reports} reports are dead[/]: whimbrel reports list --state dead"
+        )
 
 
 def _age(now: int, at: int) -> str:

@@ -86,7 +86,7 @@ class NumberPacing:
 class PairPacing:
     """Meta's limit for one number and one subscriber: one in 6 s, bursts of 45 (page "Throughput").
 
-    A pair is forgotten as soon as it owes nothing, so that memory follows the last minutes' traffic.
+    A pair is forgotten once it owes nothing: memory follows the last minutes' traffic.
     """
 
     def __init__(self) -> None:

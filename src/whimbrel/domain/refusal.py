@@ -20,7 +20,7 @@ class RefusalCode(IntEnum):
     UNFORESEEN = 100
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+class Refusal(Exception):
     """A request that is not accepted; nothing of it was stored.
 
     `text` is for the Partner's programmer: it names the member and the rule. `retry_after` is in

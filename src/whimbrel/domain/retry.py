@@ -50,7 +50,7 @@ def throughput_pause(attempt: int, chance: float) -> int:
 
 def pair_pause(attempt: int) -> int:
     """Return the pause after "too much to this subscriber" (131056): 4^x s, x from 0 (Meta)."""
-    return min(SECOND * 4 ** min(attempt - 1, _MOST_DOUBLINGS), HOUR)
+    return min(SECOND << 2 * min(attempt - 1, _MOST_DOUBLINGS), HOUR)
 
 
 def hold_pause(holds: int) -> int:
@@ -59,4 +59,4 @@ def hold_pause(holds: int) -> int:
 
 
 def _doubled(first: int, cap: int, attempt: int) -> int:
-    return min(first * 2 ** min(attempt - 1, _MOST_DOUBLINGS), cap)
+    return min(first << min(attempt - 1, _MOST_DOUBLINGS), cap)

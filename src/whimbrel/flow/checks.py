@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
+from whimbrel.clock import SECOND
 from whimbrel.domain import extra_param, phone, schedule, ttl
 from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.chain_id import link_id
@@ -15,7 +16,6 @@ from whimbrel.domain.partner import DuplicateControl, Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest, SendRequest
 from whimbrel.domain.schedule import MOSCOW, Schedule
-from whimbrel.clock import SECOND
 from whimbrel.http_out import usable_url
 
 _LONGEST_URL = 2_048

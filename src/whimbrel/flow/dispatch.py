@@ -81,7 +81,7 @@ class Dispatcher:
             await asyncio.wait(self._submits)
 
     def _claims(self, lanes: Iterable[str], now: int) -> Iterable[Claim]:
-        """Share each sender's room among the lanes that wait for it: no Partner waits for another."""
+        """Share each sender's room among its lanes, so that no Partner waits for another's bulk."""
         waiting: dict[SenderLine, list[str]] = {}
         for lane in lanes:
             line = self._lines.get(sender_of(lane))
@@ -118,7 +118,7 @@ class Dispatcher:
             record = self._not_now(link, line) or await self._submit(link, line)
             await self._store.write(record_submits, record)
             self._wake_reports()
-        except Exception:
+        except Exception:  # noqa: BLE001
             # The attempt is on disk: its lease will run out, and the timers settle it.
             _log.exception("submit_not_recorded", link_id=link.link_id)
         finally:

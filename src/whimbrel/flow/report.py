@@ -133,7 +133,7 @@ class Reporter:
             attempt = self._attempt(report, verdict, started + round(latency * SECOND), latency)
             await self._store.write(record_report_attempts, attempt)
             self._measure(attempt, latency)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # Its claim runs out, and it is sent again: at least once.
             _log.exception("report_not_recorded", report_id=report.report_id)
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from whimbrel.clock import Clock, DAY
+from whimbrel.clock import DAY, Clock
 from whimbrel.domain.status import LinkState
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store

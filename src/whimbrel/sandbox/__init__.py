@@ -11,7 +11,7 @@ nothing of the gateway, so that it stays an honest stranger.
 
 from whimbrel.sandbox.numbers import SandboxNumber, numbers_from
 from whimbrel.sandbox.receiver import Receiver
-from whimbrel.sandbox.server import create_app, run, serve, serve_app
+from whimbrel.sandbox.server import create_app, run, serve
 from whimbrel.sandbox.world import World
 
 __all__ = [
@@ -22,5 +22,4 @@ __all__ = [
     "numbers_from",
     "run",
     "serve",
-    "serve_app",
 ]

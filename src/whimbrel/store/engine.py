@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class Statement:
-    """One SQL text. Its parameters are passed as a tuple, in the order of their first appearance."""
+    """One SQL text. Its parameters come as a tuple, in the order of their first appearance."""
 
     __slots__ = ("names", "text")
 

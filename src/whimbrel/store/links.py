@@ -28,7 +28,8 @@ WHERE link_id = :link_id
 """)
 _SAVE_HOURS = Statement("UPDATE links SET closes_at = :closes_at WHERE link_id = :link_id")
 _LINK_COLUMNS = 13
-_ALL, _UNDELIVERED_ONLY = 1, 2  # registeredDelivery, protocol.md section 1
+_WANTED = (frozenset[Status](), frozenset(Status), frozenset({Status.UNDELIVERED}))
+"""The statuses that are reported, by `registeredDelivery` (`protocol.md`, section 1)."""
 
 
 class LinkEvent(NamedTuple):
@@ -91,11 +92,12 @@ def _tell(link: Link, chain: Row, now: int, reports: list[NewReport]) -> Link:
     if not statuses:
         return link
     partner_id, registered_delivery, notify_url = chain
-    for status in statuses:
-        if registered_delivery == _ALL or (
-            registered_delivery == _UNDELIVERED_ONLY and status is Status.UNDELIVERED
-        ):
-            reports.append(NewReport.of(link, status, partner_id, notify_url, now))
+    wanted = _WANTED[registered_delivery]
+    reports += [
+        NewReport.of(link, status, partner_id, notify_url, now)
+        for status in statuses
+        if status in wanted
+    ]
     return replace(link, told=statuses[-1])
 
 

@@ -39,6 +39,9 @@ LIMIT 1000
 _FORGET_PARKED = Statement("DELETE FROM parked_receipts WHERE received_at < :before")
 _PARKED_COUNT = Statement("SELECT count(*) FROM parked_receipts")
 
+_Owner = tuple[int, int]
+"""A link and one of its attempts."""
+
 
 class ReceivedReceipt(NamedTuple):
     """A receipt and the moment when it reached us."""
@@ -58,23 +61,22 @@ def record_receipts(received: list[ReceivedReceipt]) -> Steps[list[Filed]]:
     """File receipts, move their links, and park those that nobody knows yet."""
     owners = yield from _owners(received)
     fresh = yield from _keep(received, owners)
-    moved = yield from move_links(
+    moves = yield from move_links(
         [
-            LinkEvent(owners[index][0], _event(received[index], owners[index][1]), at)
-            for index in fresh
-            for at in (received[index].received_at,)
+            LinkEvent(link_id, _event(received[index], attempt), received[index].received_at)
+            for index, (link_id, attempt) in fresh
         ]
     )
     filed = [Filed("repeated") if owner else Filed("parked") for owner in owners]
-    for index, move in zip(fresh, moved, strict=True):
-        filed[index] = Filed("matched", move)
+    for (index, _), moved in zip(fresh, moves, strict=True):
+        filed[index] = Filed("matched", moved)
     yield from _park([one for one, owner in zip(received, owners, strict=True) if not owner])
     return filed
 
 
-def _owners(received: list[ReceivedReceipt]) -> Steps[list[tuple[int, int] | None]]:
+def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
     """Find the link and the attempt of each receipt."""
-    owners: list[tuple[int, int] | None] = [None] * len(received)
+    owners: list[_Owner | None] = [None] * len(received)
     echoed = [i for i, (receipt, _) in enumerate(received) if receipt.link_id is not None]
     answers = yield Ask(_SENDER_OF, [(received[i].receipt.link_id,) for i in echoed])
     for index, rows in zip(echoed, answers, strict=True):
@@ -92,9 +94,9 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[tuple[int, int] | Non
 
 
 def _keep(
-    received: list[ReceivedReceipt], owners: list[tuple[int, int] | None]
-) -> Steps[list[int]]:
-    """Write the receipts that have an owner; return the indexes of those that are new."""
+    received: list[ReceivedReceipt], owners: list[_Owner | None]
+) -> Steps[list[tuple[int, _Owner]]]:
+    """Write the receipts that have an owner; return the new ones by index, with their owners."""
     owned = [(index, owner) for index, owner in enumerate(owners) if owner]
     answers = yield Ask(
         _INSERT,
@@ -112,7 +114,7 @@ def _keep(
             for receipt, received_at in (received[index],)
         ],
     )
-    return [index for (index, _), rows in zip(owned, answers, strict=True) if rows]
+    return [one for one, rows in zip(owned, answers, strict=True) if rows]
 
 
 def _event(received: ReceivedReceipt, attempt: int) -> Seen:

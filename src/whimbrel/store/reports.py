@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from whimbrel.domain.chain import Link
 from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.receipt import Report
-from whimbrel.domain.status import ErrorCode, LinkState, Status
+from whimbrel.domain.status import ErrorCode, Status
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 
 
@@ -25,8 +25,8 @@ class ReportState(IntEnum):
 
 
 _INSERT = Statement("""
-INSERT INTO reports (chain_id, link_id, status, lane, state, next_at, attempts, failures, created_at,
-    done_at, submitted_at, error_code)
+INSERT INTO reports (chain_id, link_id, status, lane, state, next_at, attempts, failures,
+    created_at, done_at, submitted_at, error_code)
 SELECT :chain_id, :link_id, :status, :lane,
     CASE WHEN EXISTS (SELECT 1 FROM reports WHERE chain_id = :chain_id AND state IN (0, 1))
     THEN 0 ELSE 1 END,
@@ -102,8 +102,8 @@ WHERE report_id IN (
 RETURNING report_id
 """)
 _CONTENT = Statement("""
-SELECT r.report_id, r.attempts, r.failures, c.partner_id, r.chain_id, r.link_id, r.status, r.done_at,
-    r.submitted_at, r.error_code, c.notify_url, c.partner_ref, c.dest_addr, l.channel, l.sender,
+SELECT r.report_id, r.attempts, r.failures, c.partner_id, r.chain_id, r.link_id, r.status,
+    r.done_at, r.submitted_at, r.error_code, c.notify_url, c.partner_ref, c.dest_addr, l.channel, l.sender,
     l.text
 FROM reports r JOIN links l ON l.link_id = r.link_id JOIN chains c ON c.chain_id = r.chain_id
 WHERE r.report_id = :report_id

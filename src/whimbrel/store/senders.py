@@ -1,5 +1,6 @@
 """Senders that rest because their token or number is broken, so that every process can see it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from whimbrel.store.engine import Do, Statement, Steps, ask_one
@@ -31,7 +32,7 @@ def pause_senders(pauses: list[SenderPause]) -> Steps[list[None]]:
     return [None] * len(pauses)
 
 
-def resume_senders(senders: list[tuple[str, str]]) -> Steps[list[None]]:
+def resume_senders(senders: Sequence[tuple[str, str]]) -> Steps[list[None]]:
     """Forget the pauses of senders (channel, name) that work again."""
     yield Do(_RESUME, senders)
     return [None] * len(senders)

@@ -163,10 +163,10 @@ class SqliteStore:
     def _outcomes(
         self, operation: Operation[Any, Any], waiting: list[_Waiting]
     ) -> list[tuple["asyncio.Future[Any]", Exception | None, Any]]:
-        """Run an operation for all its items; if that fails, for each alone: one bad item is one."""
+        """Run an operation for all its items; if it fails, for each alone: one bad item is one."""
         try:
             results = self._attempt(operation, [item for item, _ in waiting])
-        except Exception as error:  # noqa: BLE001 - it is handed to the item's caller
+        except Exception as error:
             if not self._writer.in_transaction:  # disk full or worse: SQLite has undone the group
                 raise StoreUnavailable(str(error)) from error
             if isinstance(error, sqlite3.OperationalError):

@@ -70,7 +70,7 @@ def abandon_submits(ticks: list[Tick]) -> Steps[list[int]]:
     """
     answers = yield Ask(_ABANDONED, [() for _ in ticks])
     for tick, rows in zip(ticks, answers, strict=True):
-        yield from record_submits([_abandoned(*row, tick) for row in rows])
+        yield from record_submits([_abandoned(id_, n, at, tick) for id_, n, at in rows])
     return [len(rows) for rows in answers]
 
 

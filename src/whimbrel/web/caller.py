@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from starlette.types import Scope
 
-
 _FOR = re.compile(r'(?:^|[;,\s])for="?(\[[^\]]+\]|[^";,\s:]+)', re.IGNORECASE)
 
 

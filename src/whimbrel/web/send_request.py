@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import (
@@ -27,6 +27,8 @@ def _described(kind: Any, text: str, **rules: Any) -> Any:
 
 
 class ContentData(Struct, rename={"image_url": "imageURL", "image_url_too": "imageUrl"}):
+    """A text or an image, never both."""
+
     text: Annotated[
         str | None,
         Meta(description="The text: up to 1000 characters for WHATSAPP, 2000 for SMS."),
@@ -41,6 +43,8 @@ class ContentData(Struct, rename={"image_url": "imageURL", "image_url_too": "ima
 
 
 class InstantContent(Struct):
+    """What the message carries."""
+
     type: Annotated[
         str, Meta(description="TEXT or IMAGE_URL, in any letter case.", examples=["TEXT"])
     ]
@@ -48,6 +52,8 @@ class InstantContent(Struct):
 
 
 class MessageData(Struct, rename="camel"):
+    """Content, sender and lifetime."""
+
     instant_content: InstantContent
     service_number: Annotated[
         str | None, Meta(description="The sender's name; absent: the default sender.")
@@ -62,6 +68,8 @@ class MessageData(Struct, rename="camel"):
 
 
 class Message(Struct, rename="camel"):
+    """A message on one channel."""
+
     type: Annotated[
         str, Meta(description="WHATSAPP or SMS, in any letter case.", examples=["WHATSAPP"])
     ]
@@ -72,6 +80,8 @@ class Message(Struct, rename="camel"):
 
 
 class CascadeLink(Struct, rename="camel"):
+    """What follows when the message before it has not reached `state`."""
+
     state: Annotated[
         str,
         Meta(
@@ -83,6 +93,8 @@ class CascadeLink(Struct, rename="camel"):
 
 
 class ScheduleInfo(Struct, rename="camel"):
+    """Sending hours and deadline, in UTC+3."""
+
     time_begin: Annotated[str | None, Meta(description="HH:MM or HH:MM:SS.")] = None
     time_end: Annotated[str | None, Meta(description="HH:MM or HH:MM:SS.")] = None
     weekdays_schedule: Annotated[
@@ -141,7 +153,7 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 def read_body(body: bytes) -> SendRequest:
-    """Read a request from JSON in UTF-8. Raises `Refusal` 4, which names the member and the rule."""
+    """Read a request from JSON in UTF-8. Raises `Refusal` 4, naming the member and the rule."""
     try:
         wire = _decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -181,26 +193,30 @@ def _has_nul(value: Any) -> bool:
 
 
 def _understood(wire: SendBody) -> SendRequest:
-    hours = wire.schedule_info
     return SendRequest(
         login=wire.login,
         password=wire.password,
         partner_ref=str(wire.id) if wire.id not in {None, ""} else None,
         use_time_diff=bool(wire.use_time_diff),
         shorten_links=wire.shorten_links is not False,
-        schedule=hours
-        and ScheduleRequest(
-            time_begin=hours.time_begin,
-            time_end=hours.time_end,
-            weekdays=None if hours.weekdays_schedule is None else str(hours.weekdays_schedule),
-            deadline=hours.deadline,
-        ),
+        schedule=_schedule(wire.schedule_info),
         dest_addr=str(wire.dest_addr),
         message=_message(wire.message),
         extra_param=wire.extra_param,
         registered_delivery=1 if wire.registered_delivery is None else wire.registered_delivery,
         notify_url=wire.notify_url,
-        cascade=wire.cascade_chain_link and _cascade(wire.cascade_chain_link),
+        cascade=_cascade(wire.cascade_chain_link),
+    )
+
+
+def _schedule(wire: ScheduleInfo | None) -> ScheduleRequest | None:
+    if wire is None:
+        return None
+    return ScheduleRequest(
+        time_begin=wire.time_begin,
+        time_end=wire.time_end,
+        weekdays=None if wire.weekdays_schedule is None else str(wire.weekdays_schedule),
+        deadline=wire.deadline,
     )
 
 
@@ -218,15 +234,15 @@ def _message(wire: Message) -> MessageRequest:
     )
 
 
-def _cascade(wire: CascadeLink) -> CascadeRequest:
+def _cascade(wire: CascadeLink | None) -> CascadeRequest | None:
     """Read a cascade from its end, without recursion."""
-    links = [wire]
-    while links[-1].next_link is not None:
-        links.append(links[-1].next_link)
+    links = []
+    while wire is not None:
+        links.append(wire)
+        wire = wire.next_link
     cascade: CascadeRequest | None = None
     for link in reversed(links):
         cascade = CascadeRequest(
             state=link.state, message=_message(link.message), next_link=cascade
         )
-    assert cascade is not None
     return cascade

@@ -77,7 +77,7 @@ _NO_SUCH_OBJECT = 33  # the subcode of 100 that means: this token sees no such n
 
 
 def answer_verdict(code: int, subcode: int, *, http_status: int, transient: bool) -> Verdict:
-    """Judge an error in the answer to a submit; an unknown code is final unless Meta is at fault."""
+    """Judge an error in the answer to a submit; an unknown one is final unless Meta is at fault."""
     if code == 100 and subcode == _NO_SUCH_OBJECT:
         return _NUMBER
     verdict = VERDICTS.get(code)
