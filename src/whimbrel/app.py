@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -98,7 +99,7 @@ class Gateway:
     def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._running = False
+        self._stopping = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._dispatch_wanted = asyncio.Event()
         self._reports_wanted = asyncio.Event()
@@ -125,6 +126,9 @@ class Gateway:
             max_body=1_024,  # an excerpt, for the history
         )
         self._lines = _lines(settings, self._upstream)
+        for line in self._lines.values():
+            rate = self.metrics.sender_rate.labels(line.sender)
+            rate.set_function(partial(getattr, line.pacing, "rate"))
         self._dispatcher = Dispatcher(
             store,
             clock,
@@ -189,7 +193,6 @@ class Gateway:
             self.metrics,
             is_ready=self._is_ready,
         )
-        self._running = True
         self._loops = [
             asyncio.create_task(self._stage(self._dispatcher.step, self._dispatch_wanted)),
             asyncio.create_task(self._stage(self._reporter.step, self._reports_wanted)),
@@ -200,10 +203,10 @@ class Gateway:
 
     async def stop(self) -> None:
         """Claim nothing more, let what is in flight end and be recorded, then close."""
-        self._running = False
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._stopping.set()
+        self._dispatch_wanted.set()
+        self._reports_wanted.set()
+        await asyncio.gather(*self._loops)  # not cancelled: what a step has claimed, it starts
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await asyncio.gather(self._dispatcher.drain(), self._reporter.drain())
@@ -213,8 +216,8 @@ class Gateway:
         self._gatekeeper.close()
 
     async def _is_ready(self) -> None:
-        if not self._running:
-            raise StoreUnavailable("the gateway is starting or stopping")
+        if self._stopping.is_set():
+            raise StoreUnavailable("the gateway is stopping")
         await self._store.read(last_chain_id, None)
 
     def _sender_broken(self, receipt: Receipt) -> None:
@@ -231,13 +234,13 @@ class Gateway:
         self, step: Callable[[], Awaitable[int | None]], wanted: asyncio.Event
     ) -> None:
         """Step whenever something is wanted or due; a fault is logged, and the stage goes on."""
-        while True:
+        while not self._stopping.is_set():
             wanted.clear()
             try:
                 next_at = await step()
             except Exception:  # noqa: BLE001 - a stage must outlive whatever one step meets
                 _log.exception("stage_failed")
-                await asyncio.sleep(_FAULT_PAUSE_SECONDS)
+                await self._pause(_FAULT_PAUSE_SECONDS)
                 continue
             idle = _IDLE_SECONDS
             if next_at is not None:
@@ -247,12 +250,18 @@ class Gateway:
                     await wanted.wait()
 
     async def _every(self, seconds: float, duty: Callable[[], Awaitable[object]]) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await duty()
             except Exception:  # noqa: BLE001 - the same
                 _log.exception("duty_failed")
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 def _lines(settings: Settings, http: HttpOut) -> dict[tuple[Channel, str], SenderLine]:

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from whimbrel.settings import Settings, load
 
 LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"
 _CHILD_START_SECONDS = 30.0
+_CHILD_STOP_SECONDS = 10.0  # longer than its server's graceful stop
 
 
 def demo(
@@ -104,14 +103,20 @@ async def _sandbox(
     """
     ours, theirs = socket.socketpair()
     sandbox = settings.sandbox
-    child = subprocess.Popen(  # noqa: S603 - our own command
-        [
-            sys.executable, "-m", "whimbrel", "sandbox", "--config", str(config),
-            "--receiver", str(receiver_port), "--parent-pipe", str(theirs.fileno()),
-        ],
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "whimbrel",
+        "sandbox",
+        "--config",
+        str(config),
+        "--receiver",
+        str(receiver_port),
+        "--parent-pipe",
+        str(theirs.fileno()),
         pass_fds=[theirs.fileno()],
         start_new_session=True,
-        stdin=subprocess.DEVNULL,
+        stdin=asyncio.subprocess.DEVNULL,
         env={
             **os.environ,
             "WHIMBREL_SANDBOX_HOST": sandbox.host,
@@ -121,7 +126,7 @@ async def _sandbox(
             "WHIMBREL_SERVER_HOST": _reachable(settings.server.host),
             "WHIMBREL_SERVER_PORT": str(settings.server.port),
         },
-    )  # fmt: skip
+    )
     theirs.close()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()
@@ -134,15 +139,17 @@ async def _sandbox(
     finally:
         loop.remove_reader(ours)
         ours.close()
-        await loop.run_in_executor(None, _wait_for, child)
+        await _end(child)
 
 
-def _wait_for(child: "subprocess.Popen[bytes]") -> None:
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """Wait for the child, which saw its pipe close; insist if it does not end."""
     try:
-        child.wait(timeout=10)  # longer than its server's graceful stop
-    except subprocess.TimeoutExpired:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        async with asyncio.timeout(_CHILD_STOP_SECONDS):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
 
 
 def _reachable(host: str) -> str:

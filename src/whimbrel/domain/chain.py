@@ -95,6 +95,15 @@ class Again(Struct, frozen=True):
     closes_at: int | None = None
 
 
+class PutBack(Struct, frozen=True):
+    """It was not this link's time after all; the attempt was not made, and does not count."""
+
+    attempt: int
+    at: int
+    due_at: int
+    closes_at: int | None = None
+
+
 class NoAnswer(Struct, frozen=True):
     """The submit may have gone; a receipt may tell until `until`."""
 
@@ -128,7 +137,7 @@ class Seen(Struct, frozen=True):
     """With FAILED: the channel gave it back, and it is worth another attempt then."""
 
 
-Event = Taken | Refused | Again | NoAnswer | GraceOver | LifetimeOver | Seen
+Event = Taken | Refused | Again | PutBack | NoAnswer | GraceOver | LifetimeOver | Seen
 
 _IN_FLIGHT = frozenset({LinkState.SUBMITTING, LinkState.UNSURE})
 
@@ -148,6 +157,8 @@ def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an eve
             return replace(link, state=LinkState.FAILED, done_at=at, error_code=error_code)
         case Again(attempt, _, due_at) if _awaits(link, attempt):
             return replace(link, state=LinkState.QUEUED, due_at=due_at)
+        case PutBack(attempt, _, due_at) if _awaits(link, attempt):
+            return replace(link, state=LinkState.QUEUED, due_at=due_at, attempt=attempt - 1)
         case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
             if attempt == link.attempt:
                 return replace(link, state=LinkState.UNSURE, due_at=until)

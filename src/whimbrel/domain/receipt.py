@@ -53,3 +53,4 @@ class Report(Struct, frozen=True):
     channel: str
     sender: str
     text: str | None
+    created_at: int

@@ -3,10 +3,11 @@
 1. `gatekeeper` lets a Partner in; `checks` turns its request into a chain; `accept` stores the
    chain and answers `mtNum`.
 2. `dispatch` claims links that are due, lets their connector submit them and records the outcome;
-   `sender_lines` says how fast a sender may go and rests one that is broken.
+   `outcomes` says what an answer makes of its link; `sender_lines` how fast a sender may go.
 3. `ingest` files the channel's receipts, which move the links.
 4. `timers` ends lifetimes and settles submits that had no answer.
-5. `report` tells the Partner every state, in order, until it is acknowledged.
+5. `report` tells the Partner every state, in order, until it is acknowledged;
+   `receivers` keeps a slow or dead one from harming the others, `report_body` is what they read.
 
 `partner_directory` is what all of them know of Partners. No stage calls another: each leaves its
 work in the store and wakes whoever is next.

@@ -5,18 +5,19 @@ sent) is recorded at once; what is not certain waits for a receipt (`timers.py`)
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 import structlog
 
 from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
 from whimbrel.clock import SECOND, Clock
-from whimbrel.domain import retry, schedule
-from whimbrel.domain.chain import Again, NoAnswer, Refused, Taken
+from whimbrel.domain.chain import Taken
 from whimbrel.domain.content import Channel
-from whimbrel.domain.schedule import MOSCOW, Schedule
+from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
@@ -26,7 +27,6 @@ from whimbrel.store.submits import SubmitRecord, outcome_of, record_submits
 
 _log = structlog.get_logger(__name__)
 _LEASE_MARGIN = 30 * SECOND  # beyond the longest submit: recording its outcome must fit in
-_FAULTS_OF_SENDER = {SubmitFault.SENDER_BROKEN, SubmitFault.NUMBER_THROTTLED}
 
 Lines = Mapping[tuple[Channel, str], SenderLine]
 
@@ -69,9 +69,8 @@ class Dispatcher:
         lanes = await self._store.read(due_lanes, None)
         now = self._clock.now()
         due = [lane for lane, due_at in lanes if due_at <= now]
-        claims = list(self._claims(due, now))
-        claimed = [await answer for answer in [self._store.write(claim_links, c) for c in claims]]
-        for link in (link for links in claimed for link in links):
+        claims = [self._store.write(claim_links, claim) for claim in self._claims(due, now)]
+        for link in chain.from_iterable(await asyncio.gather(*claims)):
             self._start(link)
         return self._next_look(lanes, now)
 
@@ -127,15 +126,13 @@ class Dispatcher:
 
     def _not_now(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord | None:
         """Put a link back whose sending hours have closed, or whose subscriber has had enough."""
-        now = self._clock.now()
-        if link.closes_at is not None and now >= link.closes_at:
-            return self._again(link, now, 0, "the sending hours have closed")
-        if line.pairs is not None:
+        now, wait = self._clock.now(), 0.0
+        closed = link.closes_at is not None and now >= link.closes_at
+        if not closed and line.pairs is not None:
             wait = line.pairs.take(link.dest_addr, self._clock.elapsed())
-            if wait:
-                pause = round(wait * SECOND)
-                return self._again(link, now, pause, "the pace for this subscriber is used up")
-        return None
+        if not closed and not wait:
+            return None
+        return SubmitRecord(link.link_id, put_back(link, now, math.ceil(wait * SECOND)), now)
 
     async def _submit(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord:
         started, began = self._clock.now(), self._clock.elapsed()
@@ -162,21 +159,19 @@ class Dispatcher:
     async def _failed(
         self, link: ClaimedLink, line: SenderLine, started: int, error: SubmitError
     ) -> SubmitRecord:
-        now = self._clock.now()
-        if error.fault is SubmitFault.NO_ANSWER:
-            self._metrics.ambiguous.labels(line.sender).inc()
-            event: NoAnswer | Refused = NoAnswer(link.attempt, now, now + self._rules.grace)
-            return SubmitRecord(link.link_id, event, started, error.code, error.detail)
-        if error.fault is SubmitFault.SENDER_BROKEN:
-            await self.rest(line, f"{error.code} {error.detail}", error.pause)
-        elif error.fault is SubmitFault.NUMBER_THROTTLED:
-            line.pacing.halve(self._clock.elapsed())
-        used_up = error.tries is not None and link.attempt >= error.tries
-        if error.fault is SubmitFault.REFUSED or used_up:
-            event = Refused(link.attempt, now, error.error_code)
-            return SubmitRecord(link.link_id, event, started, error.code, error.detail)
-        pause = self._pause(link, line, error)
-        return self._again(link, started, pause, error.detail, error.code)
+        chance = self._chance()
+        event = failure(link, error, self._clock.now(), grace=self._rules.grace, chance=chance)
+        match error.fault:
+            case SubmitFault.NO_ANSWER:
+                self._metrics.ambiguous.labels(line.sender).inc()
+            case SubmitFault.SENDER_BROKEN:
+                await self.rest(line, f"{error.code} {error.detail}", error.pause)
+            case SubmitFault.NUMBER_THROTTLED:
+                line.pacing.halve(self._clock.elapsed())
+            case SubmitFault.PAIR_THROTTLED if line.pairs is not None:
+                seconds = pause(link, error, chance) / SECOND
+                line.pairs.hold(link.dest_addr, self._clock.elapsed(), seconds)
+        return SubmitRecord(link.link_id, event, started, error.code, error.detail)
 
     async def rest(self, line: SenderLine, reason: str, pause: int | None) -> None:
         """Let a broken sender rest, and say so where operators look."""
@@ -185,34 +180,6 @@ class Dispatcher:
             await self._store.write(pause_senders, rest)
             self._metrics.sender_paused.labels(line.sender).set(1)
             _log.warning("sender_paused", sender=line.sender, until=rest.paused_until, why=reason)
-
-    def _pause(self, link: ClaimedLink, line: SenderLine, error: SubmitError) -> int:
-        match error.fault:
-            case SubmitFault.SENDER_BROKEN:
-                return 0  # the line's own rest is the pause
-            case SubmitFault.NUMBER_THROTTLED:
-                return retry.throughput_pause(link.attempt, self._chance())
-            case SubmitFault.PAIR_THROTTLED:
-                pause = retry.pair_pause(link.attempt)
-                if line.pairs is not None:
-                    line.pairs.hold(link.dest_addr, self._clock.elapsed(), pause / SECOND)
-                return pause
-            case _:
-                return error.pause or retry.upstream_pause(link.attempt, self._chance())
-
-    def _again(
-        self, link: ClaimedLink, started: int, pause: int, detail: str, code: str = ""
-    ) -> SubmitRecord:
-        """Queue a link again after `pause`, inside its sending hours."""
-        now = self._clock.now()
-        due_at, closes_at = now + pause, link.closes_at
-        if link.schedule is not None:
-            hours = Schedule.from_json(link.schedule)
-            opening = schedule.next_opening(hours, due_at, MOSCOW)
-            due_at = opening if opening is not None else link.expires_at
-            closes_at = schedule.closes_at(hours, due_at, MOSCOW)
-        event = Again(link.attempt, now, due_at, closes_at)
-        return SubmitRecord(link.link_id, event, started, code, detail)
 
 
 def _shares(lanes: list[str], room: int, chance: float) -> Iterable[tuple[str, int]]:

@@ -1,5 +1,6 @@
 """Files receipts: each moves its link, or waits until its link is known."""
 
+import asyncio
 from collections.abc import Callable
 
 from whimbrel.clock import Clock
@@ -40,8 +41,8 @@ class Ingest:
             self._store.write(record_receipts, ReceivedReceipt(receipt, now))
             for receipt in receipts
         ]
-        for receipt, write in zip(receipts, writes, strict=True):
-            self._note(receipt, await write)
+        for receipt, filed in zip(receipts, await asyncio.gather(*writes), strict=True):
+            self._note(receipt, filed)
         self._wake_reports()
 
     def _note(self, receipt: Receipt, filed: Filed) -> None:

@@ -132,7 +132,7 @@ class Reporter:
                 receiver.failed(self._clock.now())
             attempt = self._attempt(report, verdict, started + round(latency * SECOND), latency)
             await self._store.write(record_report_attempts, attempt)
-            self._measure(attempt, latency)
+            self._measure(report, attempt, latency)
         except Exception:  # noqa: BLE001
             # Its claim runs out, and it is sent again: at least once.
             _log.exception("report_not_recorded", report_id=report.report_id)
@@ -189,11 +189,14 @@ class Reporter:
             next_at=ended_at + (pause or 0),
         )
 
-    def _measure(self, attempt: ReportAttempt, latency: float) -> None:
+    def _measure(self, report: Report, attempt: ReportAttempt, latency: float) -> None:
         outcome = "failed" if attempt.state is ReportState.DUE else attempt.state.name.lower()
         self._metrics.reports.labels(outcome).inc()
         self._metrics.report_seconds.observe(latency)
-        if attempt.state is ReportState.DEAD:
+        if attempt.state is ReportState.ACKNOWLEDGED:
+            age = attempt.ended_at - report.created_at
+            self._metrics.report_age_seconds.observe(age / SECOND)
+        elif attempt.state is ReportState.DEAD:
             _log.warning("report_is_dead", chain_id=attempt.chain_id, report_id=attempt.report_id)
 
 

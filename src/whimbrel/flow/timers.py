@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from whimbrel.clock import DAY, Clock
+from whimbrel.clock import DAY, MINUTE, Clock
 from whimbrel.domain.status import LinkState
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.history import measure_depths
 from whimbrel.store.links import Moved
-from whimbrel.store.receipts import sweep_parked
-from whimbrel.store.timers import Tick, abandon_submits, expire_links, settle_limbo
+from whimbrel.store.receipts import ParkedSweep, sweep_parked
+from whimbrel.store.timers import BATCH, Tick, abandon_submits, expire_links, settle_limbo
 
 _log = structlog.get_logger(__name__)
-_PARKED_FOR = 30 * DAY  # as long as Meta keeps a message: no status comes later
+_PARKED_FOR = 7 * DAY  # as long as Meta repeats a webhook
+_MATCHED_LATE = 10 * MINUTE  # far longer than a submit takes to be recorded
 
 
 class Timers:
@@ -43,18 +44,26 @@ class Timers:
 
     async def step(self) -> None:
         """End and settle what is due now. Call it several times a second."""
-        now = self._clock.now()
-        ended = await self._store.write(expire_links, now)
+        while await self._expire() or await self._settle():
+            pass  # more than a batch is due: others' writes come in between
+
+    async def _expire(self) -> bool:
+        ended = await self._store.write(expire_links, self._clock.now())
         expired = _count(ended, LinkState.EXPIRED)
         if expired:
             self._metrics.expired.inc(expired)
             self._wake_reports()
+        return len(ended) == BATCH
+
+    async def _settle(self) -> bool:
+        now = self._clock.now()
         settled = await self._store.write(settle_limbo, Tick(now, now + self._grace))
         resubmits = _count(settled, LinkState.QUEUED)
         if resubmits:
             self._metrics.resubmits.inc(resubmits)
             _log.warning("submits_without_answer_or_receipt_go_again", links=resubmits)
             self._wake_dispatch()
+        return len(settled) == BATCH
 
     async def recover(self) -> None:
         """Give up the leases of a process that died; for the start of the only one."""
@@ -66,7 +75,7 @@ class Timers:
     async def sweep(self) -> None:
         """Match what was parked, and measure the queues. Call it every few seconds."""
         now = self._clock.now()
-        await self._store.write(sweep_parked, now - _PARKED_FOR)
+        await self._store.write(sweep_parked, ParkedSweep(now - _MATCHED_LATE, now - _PARKED_FOR))
         depths = await self._store.read(measure_depths, now)
         depth, age = self._metrics.queue_depth, self._metrics.queue_age_seconds
         depth.labels("links").set(depths.links_due)

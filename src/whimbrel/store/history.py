@@ -89,11 +89,13 @@ _DEAD_REPORTS = Statement("SELECT count(*) FROM reports WHERE state = 3")
 _PARKED = Statement("SELECT count(*), min(received_at) FROM parked_receipts")
 _DEPTHS = Statement("""
 SELECT
-    (SELECT count(*) FROM links WHERE state = 0 AND due_at <= :now),
-    (SELECT min(due_at) FROM links WHERE state = 0 AND due_at <= :now),
-    (SELECT count(*) FROM reports WHERE state IN (0, 1)),
-    (SELECT min(created_at) FROM reports WHERE state IN (0, 1)),
-    (SELECT count(*) FROM parked_receipts)
+    (SELECT count(*) FROM
+        (SELECT 1 FROM links WHERE state = 0 AND due_at <= :now LIMIT 50000) AS due_links),
+    (SELECT min(due_at) FROM
+        (SELECT due_at FROM links WHERE state = 0 AND due_at <= :now LIMIT 50000) AS due_links),
+    (SELECT count(*) FROM (SELECT 1 FROM reports WHERE state IN (0, 1) LIMIT 50000) AS open_ones),
+    (SELECT created_at FROM reports WHERE state IN (0, 1) ORDER BY chain_id LIMIT 1),
+    (SELECT count(*) FROM (SELECT 1 FROM parked_receipts LIMIT 50000) AS parked)
 """)
 
 
@@ -117,7 +119,11 @@ def count_queues(items: list[None]) -> Steps[list[Queues]]:
 
 
 class Depths(NamedTuple):
-    """How much is due and since when, for metrics; a moment is None where nothing waits."""
+    """How much is due and since when, for metrics; a moment is None where nothing waits.
+
+    Counts stop at 50,000, so that measuring a long queue does not lengthen it; of open reports the
+    oldest is that of the oldest chain.
+    """
 
     links_due: int
     oldest_due_at: int | None

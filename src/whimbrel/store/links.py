@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from whimbrel.domain.chain import Again, Event, Link, move
+from whimbrel.domain.chain import Again, Event, Link, PutBack, move
 from whimbrel.domain.status import LinkState, Status, statuses_to_tell
 from whimbrel.store.engine import Ask, Do, Params, Row, Statement, Steps
 from whimbrel.store.reports import NewReport, add_reports
@@ -21,9 +21,9 @@ SELECT l.link_id, l.sender, l.state, l.told, l.attempt, l.attempted_at, l.ttl, l
 FROM links l JOIN chains c ON c.chain_id = l.chain_id WHERE l.link_id = :link_id
 """)
 _SAVE = Statement("""
-UPDATE links SET state = :state, told = :told, due_at = :due_at, expires_at = :expires_at,
-    submitted_at = :submitted_at, done_at = :done_at, provider_id = :provider_id,
-    error_code = :error_code
+UPDATE links SET state = :state, told = :told, attempt = :attempt, due_at = :due_at,
+    expires_at = :expires_at, submitted_at = :submitted_at, done_at = :done_at,
+    provider_id = :provider_id, error_code = :error_code
 WHERE link_id = :link_id
 """)
 _SAVE_HOURS = Statement("UPDATE links SET closes_at = :closes_at WHERE link_id = :link_id")
@@ -66,7 +66,9 @@ def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
         _SAVE,
         [_saved(link) for link_id, link in links.items() if link is not loaded[link_id][0]],
     )
-    yield Do(_SAVE_HOURS, [(e.closes_at, id_) for id_, e, _ in events if isinstance(e, Again)])
+    yield Do(
+        _SAVE_HOURS, [(e.closes_at, id_) for id_, e, _ in events if isinstance(e, Again | PutBack)]
+    )
     yield from add_reports(reports)
     return outcomes
 
@@ -105,6 +107,7 @@ def _saved(link: Link) -> Params:
     return (
         link.state,
         link.told,
+        link.attempt,
         link.due_at,
         link.expires_at,
         link.submitted_at,

@@ -11,7 +11,7 @@ import msgspec
 
 from whimbrel.domain.chain import Seen
 from whimbrel.domain.receipt import Receipt
-from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Statement, Steps
 from whimbrel.store.links import LinkEvent, Moved, move_links
 
 _SENDER_OF = Statement("SELECT sender, attempt FROM links WHERE link_id = :link_id")
@@ -34,10 +34,12 @@ _PARKED_FOR = Statement(
 _UNPARK = Statement("DELETE FROM parked_receipts WHERE provider_id = :provider_id")
 _MATCHABLE = Statement("""
 SELECT DISTINCT p.provider_id FROM parked_receipts p JOIN submits s ON s.provider_id = p.provider_id
-LIMIT 1000
+WHERE p.received_at >= :since LIMIT 1000
 """)
-_FORGET_PARKED = Statement("DELETE FROM parked_receipts WHERE received_at < :before")
-_PARKED_COUNT = Statement("SELECT count(*) FROM parked_receipts")
+_FORGET_PARKED = Statement("""
+DELETE FROM parked_receipts WHERE (provider_id, state) IN (
+    SELECT provider_id, state FROM parked_receipts WHERE received_at < :before LIMIT 1000)
+""")
 
 _Owner = tuple[int, int]
 """A link and one of its attempts."""
@@ -82,7 +84,7 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
     for index, rows in zip(echoed, answers, strict=True):
         receipt = received[index].receipt
         for sender, attempt in rows:
-            if sender == receipt.sender and receipt.attempt <= attempt:
+            if sender == receipt.sender and 0 < receipt.attempt <= attempt:
                 owners[index] = (receipt.link_id or 0, receipt.attempt)
     rest = [index for index, owner in enumerate(owners) if owner is None]
     answers = yield Ask(_BY_PROVIDER_ID, [(received[i].receipt.provider_id,) for i in rest])
@@ -155,13 +157,19 @@ def match_parked(provider_ids: list[str]) -> Steps[None]:
     yield from record_receipts(waiting)
 
 
-def sweep_parked(moments: list[int]) -> Steps[list[int]]:
-    """Match what was parked while its submit was being recorded; forget what came before `moment`.
+class ParkedSweep(NamedTuple):
+    """Match what was parked since a moment; forget some of what came before another."""
 
-    Returns how many still wait.
+    since: int
+    forget_before: int
+
+
+def sweep_parked(sweeps: list[ParkedSweep]) -> Steps[list[None]]:
+    """Match receipts that were parked while their submit was being recorded.
+
+    Looks at the last ones only, for a webhook shared with another system parks all of its receipts.
     """
-    rows = yield from ask_one(_MATCHABLE)
-    yield from match_parked([provider_id for (provider_id,) in rows])
-    yield Do(_FORGET_PARKED, [(moment,) for moment in moments])
-    rows = yield from ask_one(_PARKED_COUNT)
-    return [rows[0][0]] * len(moments)
+    answers = yield Ask(_MATCHABLE, [(sweep.since,) for sweep in sweeps])
+    yield from match_parked([provider_id for rows in answers for (provider_id,) in rows])
+    yield Do(_FORGET_PARKED, [(sweep.forget_before,) for sweep in sweeps])
+    return [None] * len(sweeps)

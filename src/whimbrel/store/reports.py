@@ -103,8 +103,8 @@ RETURNING report_id
 """)
 _CONTENT = Statement("""
 SELECT r.report_id, r.attempts, r.failures, c.partner_id, r.chain_id, r.link_id, r.status,
-    r.done_at, r.submitted_at, r.error_code, c.notify_url, c.partner_ref, c.dest_addr, l.channel, l.sender,
-    l.text
+    r.done_at, r.submitted_at, r.error_code, c.notify_url, c.partner_ref, c.dest_addr,
+    l.channel, l.sender, l.text, r.created_at
 FROM reports r JOIN links l ON l.link_id = r.link_id JOIN chains c ON c.chain_id = r.chain_id
 WHERE r.report_id = :report_id
 """)

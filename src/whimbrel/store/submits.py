@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from whimbrel.domain.chain import Again, Event, NoAnswer, Refused, Taken
+from whimbrel.domain.chain import Again, Event, NoAnswer, PutBack, Refused, Taken
 from whimbrel.store.engine import Do, Statement, Steps
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.receipts import match_parked
@@ -10,7 +10,9 @@ from whimbrel.store.receipts import match_parked
 _INSERT = Statement("""
 INSERT INTO submits (link_id, attempt, started_at, ended_at, outcome, provider_id, code, detail)
 VALUES (:link_id, :attempt, :started_at, :ended_at, :outcome, :provider_id, :code, :detail)
-ON CONFLICT DO NOTHING
+ON CONFLICT (link_id, attempt) DO UPDATE SET ended_at = excluded.ended_at,
+    outcome = excluded.outcome, provider_id = excluded.provider_id, code = excluded.code,
+    detail = excluded.detail
 """)
 
 
@@ -18,7 +20,7 @@ class SubmitRecord(NamedTuple):
     """One finished attempt."""
 
     link_id: int
-    event: Taken | Refused | Again | NoAnswer
+    event: Taken | Refused | Again | PutBack | NoAnswer
     started_at: int
     code: str = ""
     detail: str = ""
@@ -30,7 +32,10 @@ class SubmitRecord(NamedTuple):
 
 
 def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
-    """Keep each attempt, move its link, and match the receipts that were here before it."""
+    """Keep each attempt, move its link, and match the receipts that were here before it.
+
+    An answer that comes after its lease was given up replaces what was noted then.
+    """
     moved = yield from move_links([LinkEvent(r.link_id, r.event, r.event.at) for r in records])
     yield Do(
         _INSERT,
@@ -46,6 +51,7 @@ def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
                 r.detail or None,
             )
             for r in records
+            if not isinstance(r.event, PutBack)
         ],
     )
     yield from match_parked([r.provider_id for r in records if r.provider_id])

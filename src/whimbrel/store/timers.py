@@ -10,15 +10,17 @@ from whimbrel.store.submits import SubmitRecord, record_submits
 
 _EXPIRED = Statement("""
 SELECT link_id FROM links
-WHERE state < 50 AND state <> 10 AND expires_at <= :now ORDER BY expires_at LIMIT 200
+WHERE state < 50 AND state <> 10 AND expires_at <= :now ORDER BY expires_at LIMIT 250
 """)
 _LIMBO = Statement("""
 SELECT link_id, state, attempt, coalesce(attempted_at, 0) FROM links
-WHERE state IN (10, 20) AND due_at <= :now ORDER BY due_at LIMIT 200
+WHERE state IN (10, 20) AND due_at <= :now ORDER BY due_at LIMIT 250
 """)
 _ABANDONED = Statement("""
 SELECT link_id, attempt, coalesce(attempted_at, 0) FROM links WHERE state IN (10, 20) AND state = 10
 """)
+BATCH = 250
+"""How many links one call moves at the most, as the statements' LIMIT says."""
 
 
 class Tick(NamedTuple):

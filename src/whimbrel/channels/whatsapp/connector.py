@@ -19,6 +19,7 @@ from whimbrel.settings import WhatsappAccount
 
 _DETAIL_LIMIT = 500
 _USAGE_HEADER = "x-business-use-case-usage"
+_NOT_OF_THE_FORM = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 class _Message(Struct):
@@ -31,11 +32,11 @@ class _Taken(Struct):
 
 class _Error(Struct):
     code: int
-    message: str = ""
+    message: str | None = None
     error_subcode: int | None = None
     error_data: Any = None
-    is_transient: bool = False
-    fbtrace_id: str = ""
+    is_transient: bool | None = None
+    fbtrace_id: str | None = None
 
 
 class _Envelope(Struct):
@@ -81,22 +82,23 @@ class WhatsappConnector:
     def _read(self, answer: Answer) -> str:
         try:
             raise self._fault(self._envelope.decode(answer.body).error, answer)
-        except msgspec.DecodeError:
+        except _NOT_OF_THE_FORM:
             pass  # no error in it, or not JSON
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             return _unreadable(answer)
         try:
             return self._taken.decode(answer.body).messages[0].id
-        except msgspec.DecodeError as error:
+        except _NOT_OF_THE_FORM as error:
             # Taken, by its status, but without a number: only a receipt can tell.
-            raise SubmitError(SubmitFault.NO_ANSWER, "HTTP 200 without a message id") from error
+            detail = f"HTTP {answer.status} without a message id"
+            raise SubmitError(SubmitFault.NO_ANSWER, detail) from error
 
     def _fault(self, error: _Error, answer: Answer) -> SubmitError:
         verdict = answer_verdict(
             error.code,
             error.error_subcode or 0,
             http_status=answer.status,
-            transient=error.is_transient,
+            transient=bool(error.is_transient),
         )
         asked = _regain_access(answer.headers) if verdict.pause == MINUTE else None
         return SubmitError(
@@ -113,10 +115,12 @@ def _unreadable(answer: Answer) -> str:
     """Judge an answer that is not the API's: a proxy's page, most likely.
 
     A 5xx from in between does not say whether the request went through (502, 504), and so is not
-    sent again before the receipts have had their time.
+    sent again before the receipts have had their time. Anything else did not go through, and says
+    nothing about the message: a firewall's 403 or a wrong base URL's 404 may be mended.
     """
-    fault = SubmitFault.NO_ANSWER if answer.status >= 500 else SubmitFault.REFUSED
-    raise SubmitError(fault, f"HTTP {answer.status} without Meta's error object")
+    fault = SubmitFault.NO_ANSWER if answer.status >= 500 else SubmitFault.RETRY
+    detail = f"HTTP {answer.status} without Meta's error object"
+    raise SubmitError(fault, detail, error_code=ErrorCode.TIMEOUT)
 
 
 def _detail(error: _Error) -> str:
@@ -138,4 +142,4 @@ def _regain_access(headers: Mapping[str, str]) -> int | None:
         ]
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
         return None
-    return max(minutes, default=0) * MINUTE or None
+    return max([0, *minutes]) * MINUTE or None

@@ -6,6 +6,7 @@ passed over, and an entry that cannot be read spoils none of the others.
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ class Webhook(NamedTuple):
 def signature_is_right(body: bytes, signature: str, app_secret: str) -> bool:
     """Check `X-Hub-Signature-256`: HMAC-SHA256 with the app secret over the raw bytes."""
     expected = hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(_PREFIX + expected, signature)
+    return hmac.compare_digest((_PREFIX + expected).encode(), signature.encode())
 
 
 def read_webhook(body: bytes, senders: dict[str, str]) -> Webhook:
@@ -57,8 +58,8 @@ def read_webhook(body: bytes, senders: dict[str, str]) -> Webhook:
     receipts: list[Receipt] = []
     ignored = unreadable = 0
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        document = _decoded(body)
+    except (ValueError, RecursionError):
         return Webhook([], 0, 1)
     for value in _values(document):
         sender = senders.get(_text(value.get("metadata"), "phone_number_id"))
@@ -66,7 +67,7 @@ def read_webhook(body: bytes, senders: dict[str, str]) -> Webhook:
             if sender is None or not isinstance(status, dict):
                 ignored += sender is None
                 unreadable += sender is not None
-            elif status.get("status") not in _STATES:
+            elif _text(status, "status") not in _STATES:
                 ignored += 1
             else:
                 receipt = _receipt(status, sender)
@@ -76,6 +77,16 @@ def read_webhook(body: bytes, senders: dict[str, str]) -> Webhook:
                     unreadable += 1
         ignored += len(_list(value, "messages")) + len(_list(value, "errors"))
     return Webhook(receipts, ignored, unreadable)
+
+
+def _decoded(body: bytes) -> Any:
+    """Decode JSON. What msgspec refuses may be one member of one update, so the lenient reader has
+    the last word: a name cut in the middle of an emoji leaves half of a surrogate pair.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(body.decode("utf-8", "replace"))
 
 
 def _values(document: Any) -> Iterator[dict[str, Any]]:
@@ -93,7 +104,12 @@ def _list(holder: Any, member: str) -> list[Any]:
 
 def _text(holder: Any, member: str) -> str:
     value = holder.get(member) if isinstance(holder, dict) else None
-    return value if isinstance(value, str) else ""
+    return _storable(value) if isinstance(value, str) else ""
+
+
+def _storable(text: str) -> str:
+    """Replace halves of surrogate pairs, which no UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _receipt(status: dict[str, Any], sender: str) -> Receipt | None:
@@ -132,9 +148,8 @@ def _failure(status: dict[str, Any]) -> dict[str, Any]:
         return {"error_code": ErrorCode.UNKNOWN, "detail": "failed, without a code"}
     verdict = receipt_verdict(code)
     again = verdict.fault in _RETRIED
-    data = error.get("error_data")
-    details = data.get("details") if isinstance(data, dict) else data
-    words = " ".join(str(part) for part in (error.get("title"), details) if part)
+    details = _text(error, "error_data") or _text(error.get("error_data"), "details")
+    words = " ".join(part for part in (_text(error, "title"), details) if part)
     return {
         "error_code": verdict.error_code,
         "code": str(code),

@@ -1,0 +1,12 @@
+"""Benchmarks: how fast messages are accepted, and how fast they travel. See README.md.
+
+`accept` and `journey` are the two commands; each starts every process that it needs.
+
+- `gateway`: a gateway with an empty store, its Partner and its settings.
+- `bare`: the server that accepting is compared with.
+- `load`: sends requests and measures the answers.
+- `travel`: sends requests, takes their reports and measures whole journeys.
+- `wire`: as much HTTP as `load` and `travel` need.
+- `processes`: starts, places, reads and ends processes.
+- `profiled`: runs the gateway under a profiler.
+"""

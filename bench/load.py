@@ -1,0 +1,167 @@
+"""The load of `bench.accept`: connections that each send the next request when the last is answered.
+
+A process of its own. It sends for the time of the warm-up, then measures, and writes its result to
+standard output as JSON. Run as `python -m bench.load --port PORT ...`.
+"""
+
+import argparse
+import asyncio
+import time
+from collections import Counter
+from itertools import count
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from bench.processes import cpu_seconds
+from bench.wire import Connection, Requests
+
+_OK, _MT_NUM = b"200", b'{"mtNum":"'
+_FIRST_SECONDS = 10.0  # the first answer waits for a password to be checked in earnest
+
+
+class LoadResult(Struct):
+    """What was measured; latencies are in milliseconds."""
+
+    sent: int
+    """All requests, the warm-up's among them."""
+    accepted: int
+    """All that were answered 200 with an `mtNum`."""
+    errors: dict[str, int]
+    """All others, by status; `lost` are connections that ended."""
+    answers: int
+    """Answers in the measured time; what follows is about them alone."""
+    seconds: float
+    rate: float
+    p50: float
+    p95: float
+    p99: float
+    longest: float
+    server_cpu_us: float
+    """CPU of the watched process, in microseconds an answer."""
+    load_cpu_us: float
+
+
+class Load:
+    """One run against one server."""
+
+    def __init__(self, port: int, *, limit: int, watch: int) -> None:
+        """Send `limit` requests at most. `watch` is the server's process."""
+        self._port = port
+        self._requests = Requests(port)
+        self._numbers = count()
+        self._limit = limit
+        self._watch = watch
+        self._sent = self._accepted = 0
+        self._errors: Counter[str] = Counter()
+        self._latencies: list[float] = []
+        self._connections: list[Connection] = []
+        self._under_way = 0
+        self._stopping = False
+        self._first = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    async def run(self, connections: int, warm_up: float, seconds: float) -> LoadResult:
+        """Warm up, measure, let what is under way be answered, and return the result."""
+        await self._connect(connections)
+        self._send(self._connections[0])
+        async with asyncio.timeout(_FIRST_SECONDS):
+            await self._first.wait()
+        for connection in self._connections[1:]:
+            self._send(connection)
+        await self._idle_for(warm_up)
+        self._latencies = []
+        began, server, own = time.perf_counter(), cpu_seconds(self._watch), time.process_time()
+        await self._idle_for(seconds)
+        measured, self._latencies = sorted(self._latencies), []
+        lasted = time.perf_counter() - began
+        server, own = cpu_seconds(self._watch) - server, time.process_time() - own
+        self._stopping = True
+        await self._idle_for(_FIRST_SECONDS)
+        for connection in self._connections:
+            connection.close()
+        answers = len(measured) or 1
+        return LoadResult(
+            sent=self._sent,
+            accepted=self._accepted,
+            errors=dict(self._errors),
+            answers=len(measured),
+            seconds=lasted,
+            rate=len(measured) / lasted,
+            p50=percentile(measured, 50),
+            p95=percentile(measured, 95),
+            p99=percentile(measured, 99),
+            longest=percentile(measured, 100),
+            server_cpu_us=server / answers * 1e6,
+            load_cpu_us=own / answers * 1e6,
+        )
+
+    async def _connect(self, connections: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(connections):
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._answered, self._lost), "127.0.0.1", self._port
+            )
+            self._connections.append(connection)
+
+    async def _idle_for(self, seconds: float) -> None:
+        """Let the connections work for so long, or until there is nothing under way."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+
+    def _send(self, connection: Connection) -> None:
+        if self._stopping or self._sent >= self._limit:
+            if not self._under_way:
+                self._idle.set()
+            return
+        self._sent += 1
+        self._under_way += 1
+        request = self._requests.one(next(self._numbers))
+        connection.sent_at = time.perf_counter()
+        connection.send(request)
+
+    def _answered(self, connection: Connection, status: bytes, body: bytes) -> None:
+        self._latencies.append(time.perf_counter() - connection.sent_at)
+        self._under_way -= 1
+        if status == _OK and body.startswith(_MT_NUM):
+            self._accepted += 1
+        else:
+            self._errors[status.decode()] += 1
+        self._send(connection) if self._first.is_set() else self._first.set()
+
+    def _lost(self, _: Connection) -> None:
+        if not self._stopping:
+            self._errors["lost"] += 1
+
+
+def percentile(ordered: list[float], percent: float) -> float:
+    """Return the value below which so many percent lie, seconds as milliseconds; 0 of nothing."""
+    if not ordered:
+        return 0.0
+    return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)] * 1e3
+
+
+def main() -> None:
+    """Run by the arguments, and print the result."""
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--watch", type=int, required=True, help="the server's process")
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--warm-up", type=float, default=1.0, help="seconds")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--limit", type=int, default=1_000_000, help="requests at most")
+    given = parser.parse_args()
+
+    async def work() -> LoadResult:
+        load = Load(given.port, limit=given.limit, watch=given.watch)
+        return await load.run(given.connections, given.warm_up, given.seconds)
+
+    print(msgspec.json.encode(uvloop.run(work())).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Processes under measurement: started, placed on cores, read from /proc, and ended by their number.
+
+Knows nothing of what they do. Linux only.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+Cores = frozenset[int]
+ANYWHERE: Cores = frozenset(os.sched_getaffinity(0))
+
+_ROOT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 30.0
+_STOP_SECONDS = 40.0  # longer than the gateway may take to finish what is in flight
+_GOOD_ENDS = {0, -signal.SIGTERM}  # uvicorn passes the signal on
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class ProcessFailed(Exception):
+    """A process did not start, did not end, or said that something went wrong."""
+
+
+class Process:
+    """A server that runs until it is told to stop; its log is a file."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", name: str, log: Path) -> None:
+        self.name = name
+        self.pid = popen.pid
+        self._popen = popen
+        self._log = log
+
+    def log_tail(self) -> str:
+        """Return the last of what it has logged; empty where all was well."""
+        return self._log.read_text(errors="replace")[-2_000:]
+
+    def stop(self) -> int:
+        """End it and return its exit code."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+        try:
+            return self._popen.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+            raise ProcessFailed(f"{self.name} did not end in {_STOP_SECONDS:g} s") from None
+
+
+@contextlib.contextmanager
+def running(
+    name: str, arguments: Sequence[str], *, log_folder: Path, cores: Cores
+) -> Iterator[Process]:
+    """Run a Python module as a server. It is ready when it has written a line to its output.
+
+    Leaving ends it. Raises `ProcessFailed` if it does not start, or logged or ended badly.
+    """
+    log = log_folder / f"{name}.log"
+    with log.open("wb") as errors:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=_ROOT,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+    process = Process(popen, name, log)
+    try:
+        _await_readiness(popen, process)
+        yield process
+    except BaseException:
+        popen.kill()
+        popen.wait()
+        raise
+    finally:
+        if popen.stdout:
+            popen.stdout.close()
+    code = process.stop()
+    if code not in _GOOD_ENDS or process.log_tail():
+        raise ProcessFailed(f"{name} ended with {code} and logged:\n{process.log_tail()}")
+
+
+def _await_readiness(popen: "subprocess.Popen[bytes]", process: Process) -> None:
+    assert popen.stdout is not None
+    ready, _, _ = select.select([popen.stdout], [], [], _START_SECONDS)
+    if not ready or not popen.stdout.readline():
+        raise ProcessFailed(f"{process.name} did not start:\n{process.log_tail()}")
+
+
+def run(arguments: Sequence[str], *, cores: Cores, stdin: str = "", limit: float) -> str:
+    """Run a Python module to its end, `limit` seconds at most, and return its output."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            input=stdin,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=_ROOT,
+            timeout=limit,
+            check=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise ProcessFailed(str(error)) from error
+    return done.stdout
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process so far, user and system, all threads; exact to 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def peak_mib(pid: int) -> float:
+    """Return the largest resident memory that a process ever had."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1_024
+    raise ProcessFailed(f"no process {pid}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback interface on which nobody listens now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def machine_load() -> str:
+    """Say what else the machine is doing: the mean of the last minute."""
+    return f"{time.strftime('%H:%M:%S')}, load average {os.getloadavg()[0]:.2f}"

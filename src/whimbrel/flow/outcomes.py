@@ -1,0 +1,51 @@
+"""What the answer to a submit makes of its link. Pure: the dispatcher does what follows from it."""
+
+from whimbrel.channels.connector import SubmitError, SubmitFault
+from whimbrel.domain import retry, schedule
+from whimbrel.domain.chain import Again, NoAnswer, PutBack, Refused
+from whimbrel.domain.schedule import MOSCOW, Schedule
+from whimbrel.store.chains import ClaimedLink
+
+
+def failure(
+    link: ClaimedLink, error: SubmitError, now: int, *, grace: int, chance: float
+) -> NoAnswer | Refused | Again:
+    """Return the event of a failed submit; `grace` is in milliseconds, `chance` from 0 to 1."""
+    if error.fault is SubmitFault.NO_ANSWER:
+        return NoAnswer(link.attempt, now, now + grace)
+    used_up = error.tries is not None and link.attempt >= error.tries
+    if error.fault is SubmitFault.REFUSED or used_up:
+        return Refused(link.attempt, now, error.error_code)
+    return Again(link.attempt, now, *_opening(link, now + pause(link, error, chance)))
+
+
+def put_back(link: ClaimedLink, now: int, wait: int) -> PutBack:
+    """Return the event of a link that may not go now, but in `wait` milliseconds at the soonest."""
+    return PutBack(link.attempt, now, *_opening(link, now + wait))
+
+
+def pause(link: ClaimedLink, error: SubmitError, chance: float) -> int:
+    """Return how long to wait before another attempt, in milliseconds."""
+    match error.fault:
+        case SubmitFault.SENDER_BROKEN:
+            return 0  # the sender's own rest is the pause
+        case SubmitFault.NUMBER_THROTTLED:
+            return retry.throughput_pause(link.attempt, chance)
+        case SubmitFault.PAIR_THROTTLED:
+            return retry.pair_pause(link.attempt)
+        case _:
+            return error.pause or retry.upstream_pause(link.attempt, chance)
+
+
+def _opening(link: ClaimedLink, due_at: int) -> tuple[int, int | None]:
+    """Return the moment from `due_at` on that is inside the sending hours, and when they close.
+
+    Past the last opening a link just waits for its end.
+    """
+    if link.schedule is None:
+        return due_at, None
+    hours = Schedule.from_json(link.schedule)
+    opening = schedule.next_opening(hours, due_at, MOSCOW)
+    if opening is None:
+        return link.expires_at, None
+    return opening, schedule.closes_at(hours, opening, MOSCOW)

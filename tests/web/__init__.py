@@ -1,0 +1,1 @@
+"""The Partners' API and the webhooks, over real HTTP."""
