@@ -3,20 +3,34 @@
 import base64
 import secrets
 import sys
-from ipaddress import ip_network
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from msgspec.structs import replace
 from rich.table import Table
 
+from whimbrel.cli.partner_options import (
+    Burst,
+    Concurrency,
+    ContentWindow,
+    DefaultSender,
+    Duplicates,
+    RateOption,
+    ReportUrl,
+    Senders,
+    SmsTtl,
+    Subnets,
+    Traffic,
+    Types,
+    WhatsappTtl,
+    Zone,
+    changed,
+)
 from whimbrel.cli.terminal import ConfigOption, console, fail, with_store
 from whimbrel.clock import SystemClock
-from whimbrel.domain.content import Channel
-from whimbrel.domain.partner import DuplicateControl, Partner, Profile, TrafficType, zone_of
+from whimbrel.domain.partner import Partner, Profile
 from whimbrel.domain.password import BadPassword, hash_password
-from whimbrel.http_out import usable_url
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import (
     PartnerChange,
@@ -32,33 +46,6 @@ Login = Annotated[str, typer.Argument(help="The Partner's login.")]
 _GENERATED_BYTES = 18
 _SECRET_BYTES = 24  # Standard Webhooks asks for 24 to 64
 
-Subnets = Annotated[
-    list[str] | None,
-    typer.Option("--subnet", help="Where requests may come from; repeatable; '' for anywhere."),
-]
-Senders = Annotated[
-    list[str] | None, typer.Option("--sender", help="A sender it may use; repeatable.")
-]
-DefaultSender = Annotated[str | None, typer.Option(help="The sender where it names none.")]
-Types = Annotated[
-    list[Channel] | None, typer.Option("--type", help="A message type it may use; repeatable.")
-]
-WhatsappTtl = Annotated[
-    int | None, typer.Option(min=1, max=10_080, help="Default lifetime on WhatsApp, minutes.")
-]
-SmsTtl = Annotated[
-    int | None, typer.Option(min=1, max=2_880, help="Default lifetime of SMS, minutes.")
-]
-Duplicates = Annotated[DuplicateControl | None, typer.Option(help="What a repeated id gets.")]
-ContentWindow = Annotated[
-    int | None, typer.Option(min=0, help="Seconds in which equal content is a duplicate; 0: off.")
-]
-ReportUrl = Annotated[str | None, typer.Option(help="Where its delivery reports go.")]
-Traffic = Annotated[TrafficType | None, typer.Option(help="trafficType of its reports.")]
-Zone = Annotated[str | None, typer.Option(help="IANA zone of dates in reports; '' is UTC+3.")]
-RateOption = Annotated[float | None, typer.Option(min=0, help="Requests a second; 0: no limit.")]
-Burst = Annotated[int | None, typer.Option(min=1, help="Requests at once within the rate.")]
-Concurrency = Annotated[int | None, typer.Option(min=0, help="Requests under way; 0: no limit.")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
@@ -76,16 +63,17 @@ async def add_partner(store: Store, login: str, password: str, profile: Profile)
 
 @app.command("add")
 def add(
+    ctx: typer.Context,
     login: Login,
     config: ConfigOption = None,
-    subnet: Subnets = None,
-    sender: Senders = None,
+    subnets: Subnets = None,
+    senders: Senders = None,
     default_sender: DefaultSender = None,
-    message_type: Types = None,
+    message_types: Types = None,
     whatsapp_ttl: WhatsappTtl = None,
     sms_ttl: SmsTtl = None,
     duplicate_control: Duplicates = None,
-    content_window: ContentWindow = None,
+    content_window_seconds: ContentWindow = None,
     report_url: ReportUrl = None,
     traffic_type: Traffic = None,
     zone: Zone = None,
@@ -98,23 +86,7 @@ def add(
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a Partner. Without --password-stdin a password is made and shown once."""
-    profile = _changed(
-        Profile(),
-        subnets=subnet,
-        senders=sender,
-        default_sender=default_sender,
-        message_types=message_type,
-        ttl_minutes=_ttls({}, whatsapp_ttl, sms_ttl),
-        duplicate_control=duplicate_control,
-        content_window_seconds=content_window,
-        report_url=report_url,
-        traffic_type=traffic_type,
-        zone=zone,
-        rate=rate,
-        burst=burst,
-        concurrency=concurrency,
-        signing_secret=_new_secret() if sign_reports else None,
-    )
+    profile = changed(Profile(), locals(), signing_secret=_new_secret() if sign_reports else None)
     _check_login(login)
     password, shown = _password(password_stdin=password_stdin)
     try:
@@ -132,16 +104,17 @@ def add(
 
 @app.command("set")
 def set_partner(
+    ctx: typer.Context,
     login: Login,
     config: ConfigOption = None,
-    subnet: Subnets = None,
-    sender: Senders = None,
+    subnets: Subnets = None,
+    senders: Senders = None,
     default_sender: DefaultSender = None,
-    message_type: Types = None,
+    message_types: Types = None,
     whatsapp_ttl: WhatsappTtl = None,
     sms_ttl: SmsTtl = None,
     duplicate_control: Duplicates = None,
-    content_window: ContentWindow = None,
+    content_window_seconds: ContentWindow = None,
     report_url: ReportUrl = None,
     traffic_type: Traffic = None,
     zone: Zone = None,
@@ -156,26 +129,12 @@ def set_partner(
 ) -> None:
     """Change a Partner; what is not named stays as it is."""
 
+    options = locals()
+
     async def work(store: Store) -> str:
         partner = await _find(store, login)
         secret = _new_secret() if new_signing_secret else ("" if no_signing else None)
-        profile = _changed(
-            partner.profile,
-            subnets=subnet,
-            senders=sender,
-            default_sender=default_sender,
-            message_types=message_type,
-            ttl_minutes=_ttls(partner.profile.ttl_minutes, whatsapp_ttl, sms_ttl),
-            duplicate_control=duplicate_control,
-            content_window_seconds=content_window,
-            report_url=report_url,
-            traffic_type=traffic_type,
-            zone=zone,
-            rate=rate,
-            burst=burst,
-            concurrency=concurrency,
-            signing_secret=secret,
-        )
+        profile = changed(partner.profile, options, signing_secret=secret)
         await _write(
             store, replace(partner, profile=profile, disabled=partner.disabled and not enable)
         )
@@ -278,33 +237,6 @@ async def _find(store: Store, login: str) -> Partner:
 
 async def _write(store: Store, partner: Partner) -> None:
     await store.write(change_partners, PartnerChange(partner, SystemClock().now()))
-
-
-def _changed(profile: Profile, **members: Any) -> Profile:
-    """Return the profile with the members that are not None, checked."""
-    changed = replace(
-        profile, **{name: value for name, value in members.items() if value is not None}
-    )
-    changed.subnets = [subnet for subnet in changed.subnets if subnet]
-    for subnet in changed.subnets:
-        try:
-            ip_network(subnet)
-        except ValueError as error:
-            fail(f"subnet: {error}")
-    if changed.default_sender and changed.default_sender not in changed.senders:
-        changed.senders = [*changed.senders, changed.default_sender]
-    if changed.report_url and not usable_url(changed.report_url):
-        fail("report-url: it must be an absolute http or https URL")
-    try:
-        zone_of(changed.zone)
-    except ValueError as error:
-        fail(f"zone: {error}")
-    return changed
-
-
-def _ttls(known: dict[Channel, int], whatsapp: int | None, sms: int | None) -> dict[Channel, int]:
-    given = {Channel.WHATSAPP: whatsapp, Channel.SMS: sms}
-    return {**known, **{channel: minutes for channel, minutes in given.items() if minutes}}
 
 
 def _check_login(login: str) -> None:

@@ -193,7 +193,7 @@ def _seen(link: Link, event: Seen) -> Link:
 
 
 def _failed(link: Link, event: Seen) -> Link:
-    if event.attempt != link.attempt or link.state is LinkState.QUEUED:
+    if event.attempt != link.attempt:
         return link  # an earlier attempt's end says nothing of this one
     if event.retry_at is not None:
         return replace(link, state=LinkState.QUEUED, due_at=event.retry_at)

@@ -25,6 +25,7 @@ GIVE_UP_AFTER = 7 * DAY / SECOND  # seconds
 FRESH_POSTERS = 24
 SEALED_POSTERS = 8  # apart from the others, so that what failed before never delays what is new
 HANDSHAKE_PAUSE = 1.0  # seconds; the gateway is usually just starting
+HANDSHAKES_IN_SILENCE = 10  # before the first word about it, for the same reason
 SHORTEST_HANDSHAKE_PAUSE = 0.05  # seconds; a fast world must not hammer a gateway that is down
 # Meta's own limit is not published; receivers have seen some seconds. Not divided by the speed: it
 # measures a real process.
@@ -117,8 +118,10 @@ class Courier:
         return parcels
 
     async def _shake_hands(self, http: aiohttp.ClientSession) -> None:
+        tries = 0
         while (outcome := await self._try_handshake(http)) != "done":
-            if outcome != self.handshake:
+            tries += 1
+            if tries == HANDSHAKES_IN_SILENCE:
                 log.warning("callback %s: %s", self.number.callback_url, outcome)
             self.handshake = outcome
             await asyncio.sleep(max(SHORTEST_HANDSHAKE_PAUSE, HANDSHAKE_PAUSE / self._speed))

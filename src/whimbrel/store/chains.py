@@ -153,7 +153,7 @@ _CLAIM = Statement("""
 UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until
 WHERE link_id IN (
     SELECT link_id FROM links
-    WHERE state = 0 AND lane = :lane AND due_at <= :now
+    WHERE state = 0 AND lane = :lane AND due_at <= :now AND expires_at > :now
     ORDER BY due_at LIMIT :room
 )
 RETURNING link_id, chain_id, channel, sender, text, image_url, attempt, closes_at, expires_at, ttl

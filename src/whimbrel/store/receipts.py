@@ -22,7 +22,9 @@ WHERE s.provider_id = :provider_id
 _INSERT = Statement("""
 INSERT INTO receipts (link_id, attempt, state, happened_at, received_at, code, detail)
 VALUES (:link_id, :attempt, :state, :happened_at, :received_at, :code, :detail)
-ON CONFLICT DO NOTHING RETURNING 1
+ON CONFLICT DO NOTHING RETURNING (
+    SELECT max(r.state) FROM receipts r WHERE r.link_id = :link_id AND r.attempt = :attempt
+) <= :state
 """)
 _PARK = Statement("""
 INSERT INTO parked_receipts (provider_id, state, sender, receipt, received_at)
@@ -98,7 +100,11 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
 def _keep(
     received: list[ReceivedReceipt], owners: list[_Owner | None]
 ) -> Steps[list[tuple[int, _Owner]]]:
-    """Write the receipts that have an owner; return the new ones by index, with their owners."""
+    """Write the receipts that have an owner; return those that may move it, with their owners.
+
+    A double moves nothing, nor does one that its own attempt has overtaken: a `sent` that follows
+    the `failed` for which the link was queued again must not stop the other attempt.
+    """
     owned = [(index, owner) for index, owner in enumerate(owners) if owner]
     answers = yield Ask(
         _INSERT,

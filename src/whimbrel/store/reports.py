@@ -143,9 +143,10 @@ INSERT INTO report_attempts (report_id, attempt, ended_at, latency, http_status,
 VALUES (:report_id, :attempt, :ended_at, :latency, :http_status, :answer) ON CONFLICT DO NOTHING
 """)
 _SETTLE = Statement("""
-UPDATE reports SET state = :state, attempts = :attempt, failures = :failures, next_at = :next_at
+UPDATE reports SET state = CASE WHEN :state = 1 THEN state ELSE :state END,
+    attempts = :attempt, failures = :failures, next_at = :next_at
 WHERE report_id = :report_id AND state IN (0, 1)
-""")
+""")  # a failed one that a redelivery has put behind another meanwhile stays held
 _PROMOTE = Statement("""
 UPDATE reports SET state = 1, next_at = :now
 WHERE report_id = (SELECT min(report_id) FROM reports WHERE chain_id = :chain_id
