@@ -63,7 +63,6 @@ async def add_partner(store: Store, login: str, password: str, profile: Profile)
 
 @app.command("add")
 def add(
-    ctx: typer.Context,
     login: Login,
     config: ConfigOption = None,
     subnets: Subnets = None,
@@ -104,7 +103,6 @@ def add(
 
 @app.command("set")
 def set_partner(
-    ctx: typer.Context,
     login: Login,
     config: ConfigOption = None,
     subnets: Subnets = None,

@@ -18,7 +18,8 @@ from whimbrel.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 CONFIG_NAME = "whimbrel.toml"
-console = Console(highlight=False)
+_WIDE = 200  # columns, where nobody looks but a pipe or a file
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 
 ConfigOption = Annotated[
     Path | None,

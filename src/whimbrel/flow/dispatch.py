@@ -69,10 +69,14 @@ class Dispatcher:
         lanes = await self._store.read(due_lanes, None)
         now = self._clock.now()
         due = [lane for lane, due_at in lanes if due_at <= now]
-        claims = [self._store.write(claim_links, claim) for claim in self._claims(due, now)]
-        for link in chain.from_iterable(await asyncio.gather(*claims)):
+        claims = list(self._claims(due, now))
+        writes = [self._store.write(claim_links, claim) for claim in claims]
+        claimed = await asyncio.gather(*writes)
+        for link in chain.from_iterable(claimed):
             self._start(link)
-        return self._next_look(lanes, now)
+        # What is due there, and yet not to be had, is at its end: that is the timers' business.
+        over = {claim.lane for claim, links in zip(claims, claimed, strict=True) if not links}
+        return self._next_look([one for one in lanes if one[0] not in over], now)
 
     async def drain(self) -> None:
         """Wait until the submits under way have ended and are recorded."""

@@ -22,9 +22,11 @@ WHERE s.provider_id = :provider_id
 _INSERT = Statement("""
 INSERT INTO receipts (link_id, attempt, state, happened_at, received_at, code, detail)
 VALUES (:link_id, :attempt, :state, :happened_at, :received_at, :code, :detail)
-ON CONFLICT DO NOTHING RETURNING (
-    SELECT max(r.state) FROM receipts r WHERE r.link_id = :link_id AND r.attempt = :attempt
-) <= :state
+ON CONFLICT DO NOTHING
+RETURNING :state >= (
+    SELECT coalesce(max(r.state), 0) FROM receipts r
+    WHERE r.link_id = :link_id AND r.attempt = :attempt
+)
 """)
 _PARK = Statement("""
 INSERT INTO parked_receipts (provider_id, state, sender, receipt, received_at)
@@ -65,14 +67,17 @@ def record_receipts(received: list[ReceivedReceipt]) -> Steps[list[Filed]]:
     """File receipts, move their links, and park those that nobody knows yet."""
     owners = yield from _owners(received)
     fresh = yield from _keep(received, owners)
+    leading = [(index, owner) for index, owner, overtaken in fresh if not overtaken]
     moves = yield from move_links(
         [
             LinkEvent(link_id, _event(received[index], attempt), received[index].received_at)
-            for index, (link_id, attempt) in fresh
+            for index, (link_id, attempt) in leading
         ]
     )
     filed = [Filed("repeated") if owner else Filed("parked") for owner in owners]
-    for (index, _), moved in zip(fresh, moves, strict=True):
+    for index, _, _ in fresh:
+        filed[index] = Filed("matched")
+    for (index, _), moved in zip(leading, moves, strict=True):
         filed[index] = Filed("matched", moved)
     yield from _park([one for one, owner in zip(received, owners, strict=True) if not owner])
     return filed
@@ -99,10 +104,10 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
 
 def _keep(
     received: list[ReceivedReceipt], owners: list[_Owner | None]
-) -> Steps[list[tuple[int, _Owner]]]:
-    """Write the receipts that have an owner; return those that may move it, with their owners.
+) -> Steps[list[tuple[int, _Owner, bool]]]:
+    """Write the receipts that have an owner; return the new ones by index, with their owners.
 
-    A double moves nothing, nor does one that its own attempt has overtaken: a `sent` that follows
+    The last member tells whether a later word of the same attempt has overtaken it: a `sent` after
     the `failed` for which the link was queued again must not stop the other attempt.
     """
     owned = [(index, owner) for index, owner in enumerate(owners) if owner]
@@ -122,7 +127,7 @@ def _keep(
             for receipt, received_at in (received[index],)
         ],
     )
-    return [one for one, rows in zip(owned, answers, strict=True) if rows]
+    return [(*one, not rows[0][0]) for one, rows in zip(owned, answers, strict=True) if rows]
 
 
 def _event(received: ReceivedReceipt, attempt: int) -> Seen:
