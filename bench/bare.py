@@ -5,6 +5,7 @@ nothing. Its server is set up as the gateway's own is. Run as `python -m bench.b
 """
 
 import gc
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -88,8 +89,8 @@ async def _started(_app: Starlette) -> AsyncIterator[None]:
 
 
 class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(None)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
         print("The bare server is ready", flush=True)
 
 

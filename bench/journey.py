@@ -135,21 +135,21 @@ def _audit(travel: TravelResult, taken: _Count, gateway: Gateway) -> list[str]:
 def _shown(outcome: Outcome) -> str:
     travel, peak = outcome.travel, outcome.peak_mib
     cpu = "  ".join(f"{name} {used:,.0f}" for name, used in travel.cpu_us.items())
+    memory = "  ".join(f"{name} {mib:.0f}" for name, mib in peak.items())
     goal = "met" if travel.rate >= GOAL_RATE else "missed"
-    return "\n".join(
-        (
-            f"{outcome.placed}; {machine_load()}",
-            f"  journeys a second    {travel.rate:,.0f} (goal {GOAL_RATE:,.0f}: {goal}), "
-            f"steady {travel.steady_rate:,.0f}; {travel.journeys:,} in {travel.seconds:.1f} s, "
-            f"{travel.most_under_way} under way at most",
-            f"  CPU us a journey     {cpu}  together {sum(travel.cpu_us.values()):,.0f}",
-            f"  peak MiB             {'  '.join(f'{name} {mib:.0f}' for name, mib in peak.items())}",
-            f"  POST to answer       {_spread(travel.answer)}",
-            f"  POST to first report {_spread(travel.first_report)}",
-            f"  POST to last report  {_spread(travel.last_report)}",
-            f"  audit                {'; '.join(outcome.faults) or 'the books balance'}",
-        )
+    rate = (
+        f"{travel.rate:,.0f} (goal {GOAL_RATE:,.0f}: {goal}), steady {travel.steady_rate:,.0f}; "
+        f"{travel.journeys:,} in {travel.seconds:.1f} s, {travel.most_under_way} at once at most"
     )
+    return f"""\
+{outcome.placed}; {machine_load()}
+  journeys a second     {rate}
+  CPU us a journey      {cpu}  together {sum(travel.cpu_us.values()):,.0f}
+  peak MiB              {memory}
+  POST to answer        {_spread(travel.answer)}
+  POST to first report  {_spread(travel.first_report)}
+  POST to last report   {_spread(travel.last_report)}
+  audit                 {"; ".join(outcome.faults) or "the books balance"}"""
 
 
 def _spread(latency: Latency) -> str:

@@ -1,4 +1,4 @@
-"""The load of `bench.accept`: connections that each send the next request when the last is answered.
+"""The load of `bench.accept`: each connection sends its next request when the last is answered.
 
 A process of its own. It sends for the time of the warm-up, then measures, and writes its result to
 standard output as JSON. Run as `python -m bench.load --port PORT ...`.

@@ -1,4 +1,4 @@
-"""Processes under measurement: started, placed on cores, read from /proc, and ended by their number.
+"""Processes under measurement: started, placed on cores, read from /proc, ended by their number.
 
 Knows nothing of what they do. Linux only.
 """
@@ -69,8 +69,8 @@ def running(
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=_ROOT,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
+    os.sched_setaffinity(popen.pid, cores)  # its threads, none of which has begun, inherit it
     process = Process(popen, name, log)
     try:
         _await_readiness(popen, process)
@@ -96,20 +96,25 @@ def _await_readiness(popen: "subprocess.Popen[bytes]", process: Process) -> None
 
 def run(arguments: Sequence[str], *, cores: Cores, stdin: str = "", limit: float) -> str:
     """Run a Python module to its end, `limit` seconds at most, and return its output."""
+    popen = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=_ROOT,
+    )
+    os.sched_setaffinity(popen.pid, cores)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            input=stdin,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=_ROOT,
-            timeout=limit,
-            check=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise ProcessFailed(str(error)) from error
-    return done.stdout
+        output, _ = popen.communicate(stdin, timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise ProcessFailed(f"{arguments[0]} took longer than {limit:g} s") from None
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+            popen.wait()
+    if popen.returncode:
+        raise ProcessFailed(f"{arguments[0]} ended with {popen.returncode}")
+    return output
 
 
 def cpu_seconds(pid: int) -> float:

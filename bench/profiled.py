@@ -1,11 +1,11 @@
 """The gateway under cProfile: `python -m bench.profiled FILE serve --config ...`.
 
-Only the event loop's thread is seen. The profiler makes everything slower, calls of Python functions
-most of all: it tells where the time goes, not how much there is.
+Only the event loop's thread is seen. The profiler makes everything slower, calls of Python
+functions most of all: it tells where the time goes, not how much there is. What uvloop does itself,
+waiting included, counts as the own time of whichever function it has called last.
 """
 
 import cProfile
-import os.path
 import pstats
 import sys
 from pathlib import Path
@@ -41,7 +41,7 @@ def report(path: Path, messages: int, lines: int = 40) -> str:
 
 
 def _short(file: str) -> str:
-    return os.path.join(*Path(file).parts[-2:])
+    return str(Path(*Path(file).parts[-2:]))
 
 
 if __name__ == "__main__":

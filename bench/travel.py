@@ -24,6 +24,7 @@ from bench.processes import cpu_seconds
 from bench.wire import Connection, Receiving, Requests
 
 LIFE = bytes((0, 2, 9))  # sent, delivered, read: the statuses of a journey, in their order
+_LAST = {5, 9}  # undelivered or read: no report follows
 _FIRST_SECONDS = 15.0  # the first answer waits for a password to be checked in earnest
 _QUIET_SECONDS = 0.3  # for doubles of the last reports
 _TICK_SECONDS = 0.002  # of the open loop's clock
@@ -185,9 +186,14 @@ class Partner:
             self._errors[status.decode()] += 1
             self._finish()
 
-    def _lost(self, _: Connection) -> None:
-        if not self._closing:
-            self._errors["lost"] += 1
+    def _lost(self, connection: Connection) -> None:
+        if self._closing:
+            return
+        self._errors["lost"] += 1
+        if connection in self._free:
+            self._free.remove(connection)
+        else:
+            self._finish()
 
     def _take_report(self, body: bytes) -> None:
         now = time.perf_counter()
@@ -203,7 +209,7 @@ class Partner:
         self._reports[number] += bytes((report.status,))
         if not self._told[number]:
             self._told[number] = now
-        if report.status == LIFE[-1] and not self._ended[number]:
+        if report.status in _LAST and not self._ended[number]:
             self._ended[number] = now
             self._finish()
 

@@ -209,7 +209,7 @@ class Gateway:
         await asyncio.gather(*self._loops)  # not cancelled: what a step has claimed, it starts
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                await asyncio.gather(self._dispatcher.drain(), self._reporter.drain())
+                await asyncio.gather(self._dispatcher.drain(), self._reporter.drain(), *self._tasks)
         await self._upstream.close()
         await self._downstream.close()
         await self._store.close()

@@ -186,6 +186,7 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
     document = _read_toml(path) if path else {}
     _overlay_environment(document, environment)
     _resolve_secrets(document, environment)
+    _check_accounts(document, path)
     try:
         settings = msgspec.convert(document, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -240,6 +241,16 @@ def _resolve_secrets(document: dict[str, Any], environment: Mapping[str, str]) -
                     f"whatsapp.{name}.{member}: the environment variable {variable} is not set"
                 )
             account[member] = environment[variable]
+
+
+def _check_accounts(document: dict[str, Any], path: Path | None) -> None:
+    """Check each account alone, for msgspec does not tell the key of a mapping."""
+    accounts = document.get("whatsapp")
+    for name, account in accounts.items() if isinstance(accounts, dict) else ():
+        try:
+            msgspec.convert(account, WhatsappAccount, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{path or 'environment'}: whatsapp.{name}: {error}") from error
 
 
 def _check_subnets(name: str, subnets: list[str]) -> None:

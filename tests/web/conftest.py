@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
+
 from tests.support.clock import FakeClock
 from tests.support.gateway import LOGIN, RunningGateway, a_profile, running_gateway
-
 from whimbrel.domain.partner import Profile
 from whimbrel.settings import Settings
 

@@ -1,13 +1,17 @@
 """What Partners put on the wire, what comes back, and what is in the store after it."""
 
+import contextlib
+import io
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 from multidict import CIMultiDictProxy
-from tests.support.gateway import RunningGateway, a_request
 
+from tests.support.gateway import RunningGateway, a_request
 from whimbrel.store.engine import Statement, Steps, ask_one
 from whimbrel.store.history import Story, tell_stories
 
@@ -67,12 +71,12 @@ async def post(
     client: aiohttp.ClientSession | None = None,
     **options: Any,
 ) -> Answer:
-    """POST a body with no other headers than these: none at all about its type, if none is given."""
+    """POST a body with these headers and no others: none about its type unless one is given."""
     if not isinstance(body, bytes):
         body = json.dumps(a_request() if body is None else body).encode()
     async with (client or gateway.client).post(
         gateway.url + path,
-        data=body,
+        data=io.BytesIO(body),  # aiohttp warns of long bytes
         headers=headers,
         skip_auto_headers=["Content-Type"],
         **options,
@@ -128,3 +132,12 @@ async def count_chains(gateway: RunningGateway) -> int:
 def _count_chains(items: list[None]) -> Steps[list[int]]:
     rows = yield from ask_one(Statement("SELECT count(*) FROM chains"))
     return [rows[0][0]] * len(items)
+
+
+@contextlib.contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold SQLite's write lock, as a stuck process would."""
+    with contextlib.closing(sqlite3.connect(folder / "whimbrel.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()

@@ -1,6 +1,10 @@
 """The command line, one file a noun."""
 
+import sqlite3
+
 import typer
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from whimbrel import __version__
 from whimbrel.cli import demo, doctor, message, partner, reports, sandbox, serve, status
@@ -37,3 +41,7 @@ def main() -> None:
         app()
     except (SettingsError, StoreUnavailable) as error:
         fail(str(error))
+    except CommandError as error:
+        fail(f"store.path: {error}: was the file written by a newer Whimbrel?")
+    except (sqlite3.Error, DBAPIError) as error:
+        fail(f"store.path: {getattr(error, 'orig', error)}")

@@ -12,14 +12,16 @@ from typing import Annotated
 
 import typer
 import uvloop
+from msgspec.structs import replace
 
 from whimbrel import app as gateway
 from whimbrel.cli.demo_config import DEMO_CONFIG
-from whimbrel.cli.partner import add_partner
+from whimbrel.cli.partner import add_partner, find_partner, write_partner
 from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
 from whimbrel.domain.partner import DuplicateControl, Profile
 from whimbrel.logs import configure_logs
 from whimbrel.settings import Settings, load
+from whimbrel.store.engine import Store
 
 LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"
 _CHILD_START_SECONDS = 30.0
@@ -57,7 +59,7 @@ def demo(
     settings = load(config)
     _overrule(settings, host, port, speed, throughput)
     configure_logs(settings.log.level)
-    on_store(settings, lambda store: add_partner(store, LOGIN, PASSWORD, _profile(port + 2)))
+    on_store(settings, lambda store: _make_partner(store, port + 2))
     try:
         uvloop.run(_run(settings, config, port + 2))
     except (gateway.AlreadyRunning, OSError) as error:
@@ -74,13 +76,18 @@ def _overrule(settings: Settings, host: str, port: int, speed: float, throughput
         account.throughput = throughput
 
 
-def _profile(receiver_port: int) -> Profile:
-    return Profile(
+async def _make_partner(store: Store, receiver_port: int) -> None:
+    """Make the demo's Partner, or lead the reports of an earlier run's to this run's receiver."""
+    profile = Profile(
         senders=[SENDER],
         default_sender=SENDER,
         duplicate_control=DuplicateControl.RETURN,
         report_url=f"http://127.0.0.1:{receiver_port}/reports",
     )
+    if not await add_partner(store, LOGIN, PASSWORD, profile):
+        known = await find_partner(store, LOGIN)
+        moved = replace(known.profile, report_url=profile.report_url)
+        await write_partner(store, replace(known, profile=moved))
 
 
 async def _run(settings: Settings, config: Path, receiver_port: int) -> None:

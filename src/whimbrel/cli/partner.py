@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 from msgspec.structs import replace
+from rich.markup import escape
 from rich.table import Table
 
 from whimbrel.cli.partner_options import (
@@ -94,11 +95,11 @@ def add(
         fail(f"password: {error}")
     if not added:
         fail(f"login: {login!r} is taken")
-    console.print(f"Partner {login} was added.")
+    print(f"Partner {login} was added.")
     if shown:
-        console.print(f"Password: {password}")
+        print(f"Password: {password}")
     if profile.signing_secret:
-        console.print(f"Signing secret: {profile.signing_secret}")
+        print(f"Signing secret: {profile.signing_secret}")
 
 
 @app.command("set")
@@ -130,18 +131,18 @@ def set_partner(
     options = locals()
 
     async def work(store: Store) -> str:
-        partner = await _find(store, login)
+        partner = await find_partner(store, login)
         secret = _new_secret() if new_signing_secret else ("" if no_signing else None)
         profile = changed(partner.profile, options, signing_secret=secret)
-        await _write(
+        await write_partner(
             store, replace(partner, profile=profile, disabled=partner.disabled and not enable)
         )
         return secret or ""
 
     secret = with_store(config, work)
-    console.print(f"Partner {login} was changed.")
+    print(f"Partner {login} was changed.")
     if secret:
-        console.print(f"Signing secret: {secret}")
+        print(f"Signing secret: {secret}")
 
 
 @app.command("list")
@@ -152,12 +153,12 @@ def list_partners(config: ConfigOption = None) -> None:
     for partner in (one.partner for one in stored if not one.removed):
         profile = partner.profile
         table.add_row(
-            partner.login,
-            ", ".join(profile.senders),
+            escape(partner.login),
+            escape(", ".join(profile.senders)),
             ", ".join(profile.message_types),
             profile.duplicate_control,
             f"{profile.rate:g}/s" if profile.rate else "-",
-            profile.report_url or "-",
+            escape(profile.report_url or "-"),
             "disabled" if partner.disabled else "active",
         )
     console.print(table)
@@ -166,11 +167,11 @@ def list_partners(config: ConfigOption = None) -> None:
 @app.command("show")
 def show(login: Login, config: ConfigOption = None) -> None:
     """Show all of a Partner but its secrets."""
-    partner = with_store(config, lambda store: _find(store, login))
-    console.print(f"login: {partner.login}  ({'disabled' if partner.disabled else 'active'})")
+    partner = with_store(config, lambda store: find_partner(store, login))
+    print(f"login: {partner.login}  ({'disabled' if partner.disabled else 'active'})")
     for name, value in msgspec.to_builtins(partner.profile).items():
         shown = ("set" if value else "none") if name == "signing_secret" else value
-        console.print(f"{name}: {shown if shown not in ('', [], {}) else '-'}")
+        print(f"{name}: {shown if shown not in ('', [], {}) else '-'}")
 
 
 @app.command("password")
@@ -185,12 +186,14 @@ def password_command(
         fail(f"password: {error}")
 
     async def work(store: Store) -> None:
-        await _write(store, replace(await _find(store, login), password_hash=password_hash))
+        await write_partner(
+            store, replace(await find_partner(store, login), password_hash=password_hash)
+        )
 
     with_store(config, work)
-    console.print(f"The password of {login} was changed.")
+    print(f"The password of {login} was changed.")
     if shown:
-        console.print(f"Password: {password}")
+        print(f"Password: {password}")
 
 
 @app.command("disable")
@@ -198,10 +201,10 @@ def disable(login: Login, config: ConfigOption = None) -> None:
     """Let a Partner send no more; what it has sent goes on. `set --enable` takes it back."""
 
     async def work(store: Store) -> None:
-        await _write(store, replace(await _find(store, login), disabled=True))
+        await write_partner(store, replace(await find_partner(store, login), disabled=True))
 
     with_store(config, work)
-    console.print(f"Partner {login} is disabled.")
+    print(f"Partner {login} is disabled.")
 
 
 @app.command("remove")
@@ -213,7 +216,7 @@ def remove(
     """Remove a Partner and free its login. Its messages stay, and their reports still go out."""
 
     async def work(store: Store) -> int:
-        partner = await _find(store, login)
+        partner = await find_partner(store, login)
         unsettled = await store.read(unsettled_of, partner.partner_id)
         if not unsettled or force:
             change = PartnerChange(partner, SystemClock().now())
@@ -224,16 +227,18 @@ def remove(
     unsettled = with_store(config, work)
     if unsettled:
         fail(f"{login} has {unsettled} messages on their way; disable it first, or use --force")
-    console.print(f"Partner {login} was removed.")
+    print(f"Partner {login} was removed.")
 
 
-async def _find(store: Store, login: str) -> Partner:
+async def find_partner(store: Store, login: str) -> Partner:
+    """Return a Partner that was not removed; end the command if there is none."""
     stored = await store.read(all_partners, None)
     found = [one.partner for one in stored if one.partner.login == login and not one.removed]
     return found[0] if found else fail(f"login: there is no Partner {login!r}")
 
 
-async def _write(store: Store, partner: Partner) -> None:
+async def write_partner(store: Store, partner: Partner) -> None:
+    """Write what was changed of a Partner."""
     await store.write(change_partners, PartnerChange(partner, SystemClock().now()))
 
 

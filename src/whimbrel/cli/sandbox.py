@@ -31,8 +31,11 @@ def sandbox(
     state_file = Path(settings.store.path).with_name("sandbox-state.json")
     try:
         uvloop.run(_run(settings, receiver, state_file, parent_pipe))
-    except OSError as error:
-        fail(str(error))
+    except ExceptionGroup as group:
+        refused, others = group.split(OSError)
+        if refused is None or others is not None:
+            raise
+        fail(str(refused.exceptions[0]))
 
 
 async def _run(

@@ -21,6 +21,7 @@ from whimbrel.http_out import usable_url
 _LONGEST_URL = 2_048
 _LONGEST_REF = 255
 _MOST_LINKS = 10
+_QUOTED = 40  # characters of a wrong value; the rest would tell nobody anything
 _CHANNELS = {str(channel): channel for channel in Channel}
 _GOALS = {"DELIVERED", "READ"}
 _MESSAGE = "message"
@@ -103,7 +104,7 @@ def _check_type(message: MessageRequest, path: str, partner: Partner, senders: S
         _refuse(
             RefusalCode.MESSAGE_TYPE_NOT_CORRECT,
             f"{path}.type",
-            f"{message.type!r} is not a message type. Types are {known}.",
+            f"{message.type[:_QUOTED]!r} is not a message type. Types are {known}.",
         )
     if channel not in partner.profile.message_types:
         _refuse(
@@ -167,7 +168,7 @@ def _check_sender(
         _refuse(
             RefusalCode.SERVICE_NUMBER_NOT_DEFINED,
             path,
-            f"{sender!r} is not a sender of this login.",
+            f"{sender[:_QUOTED]!r} is not a sender of this login.",
         )
     if sender not in senders[channel]:
         _refuse(

@@ -110,7 +110,7 @@ class _Passwords:
         self._key = os.urandom(32)
         self._memo: dict[int, tuple[str, bytes]] = {}
         self._pool = ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="argon2")
-        self._waiting = 0
+        self._checks: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
 
     async def is_right(self, partner: Partner, password: str) -> bool:
         """Check a password. Raises `Refusal` 3 when too many wait for such a check."""
@@ -122,26 +122,30 @@ class _Passwords:
             and hmac.compare_digest(known[1], digest)
         ):
             return True
-        if not await self._check(partner.password_hash, password):
+        # A Partner's first requests come together, and wait for one check, not each for its own.
+        check = self._checks.get((partner.password_hash, digest))
+        if check is None:
+            check = self._start_check(partner.password_hash, password, digest)
+        if not await asyncio.shield(check):
             return False
         self._memo[partner.partner_id] = (partner.password_hash, digest)
         return True
 
-    async def _check(self, password_hash: str, password: str) -> bool:
-        if self._waiting >= _CHECKS_WAITING:
+    def _start_check(self, password_hash: str, password: str, digest: bytes) -> asyncio.Task[bool]:
+        if len(self._checks) >= _CHECKS_WAITING:
             raise Refusal(
                 RefusalCode.TOO_MANY_CONNECTIONS,
                 "password: too many passwords are being checked.",
                 retry_after=_BUSY_RETRY_AFTER,
             )
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._pool, password_is_right, password_hash, password
-            )
-        finally:
-            self._waiting -= 1
+        check = asyncio.create_task(self._check(password_hash, password))
+        self._checks[password_hash, digest] = check
+        check.add_done_callback(lambda _: self._checks.pop((password_hash, digest)))
+        return check
+
+    async def _check(self, password_hash: str, password: str) -> bool:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, password_is_right, password_hash, password)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -37,8 +37,10 @@ _PARKED_FOR = Statement(
 )
 _UNPARK = Statement("DELETE FROM parked_receipts WHERE provider_id = :provider_id")
 _MATCHABLE = Statement("""
-SELECT DISTINCT p.provider_id FROM parked_receipts p JOIN submits s ON s.provider_id = p.provider_id
-WHERE p.received_at >= :since LIMIT 1000
+SELECT p.provider_id FROM parked_receipts p
+WHERE p.received_at >= :since
+  AND EXISTS (SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id)
+LIMIT 1000
 """)
 _FORGET_PARKED = Statement("""
 DELETE FROM parked_receipts WHERE (provider_id, state) IN (
@@ -181,6 +183,7 @@ def sweep_parked(sweeps: list[ParkedSweep]) -> Steps[list[None]]:
     Looks at the last ones only, for a webhook shared with another system parks all of its receipts.
     """
     answers = yield Ask(_MATCHABLE, [(sweep.since,) for sweep in sweeps])
-    yield from match_parked([provider_id for rows in answers for (provider_id,) in rows])
+    matchable = dict.fromkeys(provider_id for rows in answers for (provider_id,) in rows)
+    yield from match_parked(list(matchable))
     yield Do(_FORGET_PARKED, [(sweep.forget_before,) for sweep in sweeps])
     return [None] * len(sweeps)

@@ -203,7 +203,9 @@ UPDATE reports SET state = 1, next_at = :now
 WHERE report_id = (SELECT min(report_id) FROM reports WHERE chain_id = :chain_id
                    AND state IN (0, 1))
 """)
-_STEP_BACK = Statement("UPDATE reports SET state = 0 WHERE chain_id = :chain_id AND state = 1")
+_STEP_BACK = Statement(
+    "UPDATE reports SET state = 0 WHERE chain_id = :chain_id AND state IN (0, 1)"
+)
 _OF_CHAIN = Statement("""
 SELECT report_id, chain_id FROM reports
 WHERE chain_id = :chain_id AND state IN (2, 3) AND (state = 3 OR :acknowledged = 1)

@@ -1,6 +1,9 @@
 """Request bodies: bounded, complete, and in UTF-8 whatever charset they came in."""
 
 import codecs
+import encodings
+import encodings.aliases
+import pkgutil
 import re
 
 from starlette.types import Receive, Scope
@@ -11,6 +14,9 @@ _TEXT_CODECS = re.compile(
     r"utf-(?:8-sig|16|16-[lb]e|32|32-[lb]e)|cp\d+|iso8859-\d+|koi8-[rtu]|mac-\w+|gb\d+|gbk|big5"
     r"|shift_jis\w*|euc_\w+|ptcp154|latin-1"
 )
+# Python remembers every name that it was ever asked for, so it is asked for these alone.
+_ALIASES = {module.name for module in pkgutil.iter_modules(encodings.__path__)}
+_ALIASES |= encodings.aliases.aliases.keys()
 
 
 class BodyTooLong(Exception):
@@ -68,10 +74,7 @@ def to_utf8(body: bytes, content_type: bytes) -> bytes:
 
 
 def _decoded(body: bytes, charset: str) -> bytes:
-    try:
-        name = codecs.lookup(charset).name
-    except (LookupError, ValueError):
-        name = ""
+    name = _codec(charset)
     if name in _UTF8:
         return body
     if not _TEXT_CODECS.fullmatch(name):
@@ -80,3 +83,12 @@ def _decoded(body: bytes, charset: str) -> bytes:
         return body.decode(name).encode()
     except UnicodeError as error:
         raise UnknownCharset(f"Content-Type: the body is not in {charset[:40]}.") from error
+
+
+def _codec(charset: str) -> str:
+    """Return Python's name of a charset, empty if it has none."""
+    alias = encodings.normalize_encoding(charset).lower()
+    try:
+        return codecs.lookup(alias).name if alias in _ALIASES else ""
+    except LookupError:  # Windows' own, elsewhere
+        return ""

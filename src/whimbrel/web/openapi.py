@@ -11,6 +11,14 @@ from whimbrel.web.send_request import SendBody
 
 _REF = "#/components/schemas/{name}"
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_QUOTED = {
+    "integer": [{"type": "string", "pattern": "^-?[0-9]+$"}],
+    "boolean": [
+        {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|0|1)$"},
+        {"enum": [0, 1]},
+    ],
+}
+"""What the reader takes for these types, besides the types themselves."""
 
 
 def openapi_document() -> bytes:
@@ -18,6 +26,7 @@ def openapi_document() -> bytes:
     schemas, components = msgspec.json.schema_components(
         (SendBody, SendAnswer, ErrorAnswer), ref_template=_REF
     )
+    _allow_quotes(components)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -31,6 +40,14 @@ def openapi_document() -> bytes:
         "components": {"schemas": components},
     }
     return msgspec.json.encode(document)
+
+
+def _allow_quotes(components: dict[str, Any]) -> None:
+    for schema in components.values():
+        for member in schema["properties"].values():
+            kinds = [kind.get("type") for kind in member.get("anyOf", ())]
+            if "string" not in kinds:
+                member.get("anyOf", []).extend(q for kind in kinds for q in _QUOTED.get(kind, ()))
 
 
 def _paths(body: Any, answer: Any, error: Any) -> dict[str, Any]:
@@ -79,8 +96,50 @@ def _send_operation(body: Any, answer: Any, error: Any) -> dict[str, Any]:
     return {
         "summary": "Send a message.",
         "description": f"The body is JSON of up to {BODY_LIMIT} bytes, whatever its Content-Type.",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": body, "examples": _examples()}},
+        },
         "responses": responses,
+    }
+
+
+def _examples() -> dict[str, Any]:
+    text = {"type": "TEXT", "data": {"text": "Your order 8770100 is on its way."}}
+    image = {"type": "IMAGE_URL", "data": {"imageURL": "https://shop.example/parcel.png"}}
+    hours = {"timeBegin": "10:00", "timeEnd": "20:00", "weekdaysSchedule": "12345"}
+    return {
+        "text": _example("A text, at once.", text),
+        "image": _example("An image.", image),
+        "scheduled": _example(
+            "A text in sending hours, with an id and a lifetime of one day.",
+            text,
+            {"ttl": 24, "ttlUnit": "HOURS"},
+            id="8770100",
+            scheduleInfo=hours,
+            registeredDelivery=1,
+            notifyUrl="https://shop.example/reports",
+            extraParam="campaign=autumn",
+        ),
+    }
+
+
+def _example(
+    summary: str, content: dict[str, Any], data: dict[str, Any] | None = None, **members: Any
+) -> dict[str, Any]:
+    message = {
+        "type": "WHATSAPP",
+        "data": {"instantContent": content, "serviceNumber": "SHOP", **(data or {})},
+    }
+    return {
+        "summary": summary,
+        "value": {
+            "login": "shop",
+            "password": "a secret",
+            "destAddr": "72101234567",
+            "message": message,
+            **members,
+        },
     }
 
 

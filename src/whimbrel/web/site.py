@@ -5,6 +5,7 @@ Wrong paths and methods are answered in the protocol's own error form, with 404 
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
@@ -18,6 +19,7 @@ from whimbrel.web.api import SendEndpoint
 from whimbrel.web.hooks import WhatsappHook
 from whimbrel.web.openapi import openapi_document
 
+_log = structlog.get_logger(__name__)
 _SEND_PATH = "/send"
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -40,6 +42,9 @@ def create_site(
             await is_ready()
         except StoreUnavailable as error:
             return PlainTextResponse(f"not ready: {error}\n", 503)
+        except Exception:
+            _log.exception("readiness_failed")
+            return PlainTextResponse("not ready\n", 503)
         return PlainTextResponse("ready\n")
 
     async def show_metrics(_: Request) -> Response:

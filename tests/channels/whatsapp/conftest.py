@@ -32,13 +32,13 @@ def a_submission(content: Content | None = None, **changes: Any) -> Submission:
 class StandIn:
     """Answers every request with `answer`, as raw bytes; None: it hangs up instead.
 
-    `silent`: it reads the request, and then says nothing.
+    `silent`: it reads the request, and then says nothing. `hangs_up`: it answers, and ends.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.answer: bytes | None = None
-        self.silent = False
+        self.silent = self.hangs_up = False
         self.requests: list[bytes] = []
         self.over = asyncio.Event()
 
@@ -67,6 +67,8 @@ class StandIn:
                 return
             writer.write(self.answer)
             await writer.drain()
+            if self.hangs_up:
+                return
 
 
 @pytest.fixture

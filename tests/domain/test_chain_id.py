@@ -1,0 +1,63 @@
+"""Numbers of chains and links."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.clock import START
+from whimbrel.clock import DAY, SECOND
+from whimbrel.domain.chain_id import ChainIds, chain_of, link_id
+
+LAST_MOMENT = 2_840_000_000_000  # 2059-12-30
+A_SECOND_OF_NUMBERS = 131_072
+moments = st.lists(st.integers(START - 30 * DAY, START + 30 * DAY), min_size=2, max_size=50)
+
+
+@given(moments, st.integers(0, 63))
+def test_numbers_rise_whatever_the_clock_does(clock: list[int], node: int) -> None:
+    ids = ChainIds(node, 0)
+    numbers = [ids.next(now) for now in clock]
+    assert numbers == sorted(set(numbers))
+
+
+@given(moments)
+def test_two_nodes_never_give_the_same_number(clock: list[int]) -> None:
+    one, other = ChainIds(1, 0), ChainIds(2, 0)
+    assert {one.next(now) for now in clock}.isdisjoint({other.next(now) for now in clock})
+
+
+@pytest.mark.parametrize("node", [0, 63])
+def test_a_number_fits_a_javascript_number_until_2060(node: int) -> None:
+    assert 0 < ChainIds(node, 0).next(LAST_MOMENT) < 2**53
+
+
+def test_a_number_is_ordered_by_time_across_nodes() -> None:
+    assert ChainIds(63, 0).next(START) < ChainIds(0, 0).next(START + SECOND)
+
+
+def test_a_restart_goes_on_behind_the_last_number() -> None:
+    last = ChainIds(0, 0).next(START + DAY)
+    assert ChainIds(0, last).next(START) == last + 1
+
+
+@pytest.mark.parametrize("node", [0, 5, 63])
+def test_a_second_that_is_used_up_borrows_from_the_next(node: int) -> None:
+    ids, neighbour = ChainIds(node, 0), ChainIds((node + 1) % 64, 0)
+    numbers = [ids.next(START) for _ in range(A_SECOND_OF_NUMBERS + 2)]
+    following = ChainIds(node, 0).next(START + SECOND)
+    assert numbers[A_SECOND_OF_NUMBERS:] == [following, following + 1]
+    assert numbers[A_SECOND_OF_NUMBERS - 1] == numbers[0] + A_SECOND_OF_NUMBERS - 1
+    assert neighbour.next(START) not in numbers
+
+
+@pytest.mark.parametrize("node", [-1, 64])
+def test_there_are_64_nodes(node: int) -> None:
+    with pytest.raises(ValueError, match="0 to 63"):
+        ChainIds(node, 0)
+
+
+@given(st.integers(1, 2**53 - 1), st.integers(0, 9))
+def test_a_link_knows_its_chain(chain_id: int, position: int) -> None:
+    link = link_id(chain_id, position)
+    assert chain_of(link) == chain_id
+    assert link < 2**63

@@ -1,0 +1,54 @@
+"""The migrations make what `schema.py` says."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import create_engine
+
+from tests.support.builders import Database, a_chain, accept
+from whimbrel.store.migrate import upgrade
+from whimbrel.store.schema import metadata
+from whimbrel.store.sqlite import SqliteStore
+
+
+def test_an_empty_file_becomes_the_schema_of_this_version(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    upgrade(path)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_the_indexes_are_partial_where_the_schema_says_so(database: Database) -> None:
+    """alembic does not compare their conditions."""
+    made = dict(database.rows("SELECT name, sql FROM sqlite_schema"))
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            condition = index.dialect_options["sqlite"]["where"]
+            assert made[index.name].partition(" WHERE ")[2] == str(
+                "" if condition is None else condition
+            )
+
+
+def test_another_upgrade_is_harmless(database: Database) -> None:
+    before = database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name")
+    upgrade(database.path)
+    assert database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name") == before
+
+
+async def test_it_keeps_what_is_there(store: SqliteStore, database: Database) -> None:
+    await accept(store, a_chain())
+    await store.close()
+    upgrade(database.path)
+    assert database.rows("SELECT chain_id FROM chains") == [(1,)]
+
+
+def test_a_file_of_a_newer_version_is_not_touched(database: Database) -> None:
+    database.rows("UPDATE alembic_version SET version_num = 'r9999'")
+    with pytest.raises(CommandError, match="r9999"):
+        upgrade(database.path)
+    assert database.rows("SELECT version_num FROM alembic_version") == [("r9999",)]
