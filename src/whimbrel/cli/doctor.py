@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
+from rich.markup import escape
 
 from whimbrel import __version__
 from whimbrel.cli.terminal import ConfigOption, console, read_settings
@@ -35,7 +37,7 @@ def doctor(config: ConfigOption = None) -> None:
     findings += asyncio.run(_check_network(settings))
     for subject, good, text in findings:
         sign = "[green]ok  [/]" if good else "[red]FAIL[/]"
-        console.print(f"{sign} {subject}: {text}")
+        console.print(f"{sign} {subject}: {escape(text)}")
     if not all(finding.good for finding in findings):
         raise SystemExit(1)
 
@@ -118,9 +120,15 @@ async def _check_callback(
     base = settings.server.public_url or f"http://{settings.server.host}:{settings.server.port}"
     callback = f"{base.rstrip('/')}/hooks/whatsapp/{name}"
     challenge = "1158201444"
-    query = f"?hub.mode=subscribe&hub.challenge={challenge}&hub.verify_token={account.verify_token}"
+    query = urlencode(
+        {
+            "hub.mode": "subscribe",
+            "hub.challenge": challenge,
+            "hub.verify_token": account.verify_token,
+        }
+    )
     try:
-        answer = await http.get(callback + query, {})
+        answer = await http.get(f"{callback}?{query}", {})
     except (NotSent, Unanswered) as error:
         return Finding(f"whatsapp.{name} callback", False, f"{error}: is the gateway running?")
     good = answer.status == 200 and answer.body.decode("latin-1") == challenge

@@ -7,7 +7,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from whimbrel.cli.terminal import ConfigOption, console, fail, moment, with_store
+from whimbrel.cli.terminal import (
+    GREATEST_MT_NUM,
+    ConfigOption,
+    console,
+    fail,
+    moment,
+    with_store,
+)
 from whimbrel.domain.status import ErrorCode, LinkState, Status
 from whimbrel.store.history import Story, tell_stories
 from whimbrel.store.reports import ReportState
@@ -22,7 +29,10 @@ def _noun() -> None:
 
 @app.command("show")
 def show(
-    mt_num: Annotated[int, typer.Argument(metavar="MTNUM", help="The message's number.")],
+    mt_num: Annotated[
+        int,
+        typer.Argument(metavar="MTNUM", min=1, max=GREATEST_MT_NUM, help="The message's number."),
+    ],
     config: ConfigOption = None,
     with_text: Annotated[bool, typer.Option(help="Show the text, which may hold a code.")] = False,
 ) -> None:

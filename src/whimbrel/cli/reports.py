@@ -8,7 +8,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from whimbrel.cli.terminal import ConfigOption, console, fail, moment, with_store
+from whimbrel.cli.terminal import (
+    GREATEST_MT_NUM,
+    ConfigOption,
+    console,
+    fail,
+    moment,
+    with_store,
+)
 from whimbrel.clock import DAY, SystemClock
 from whimbrel.store.engine import Store
 from whimbrel.store.history import ReportFilter, list_reports
@@ -29,7 +36,9 @@ class StateOption(StrEnum):
     DEAD = "dead"
 
 
-MtNum = Annotated[int | None, typer.Option("--mtnum", help="Of this message.")]
+MtNum = Annotated[
+    int | None, typer.Option("--mtnum", min=1, max=GREATEST_MT_NUM, help="Of this message.")
+]
 PartnerOption = Annotated[str | None, typer.Option("--partner", help="Of this login.")]
 Since = Annotated[
     str | None, typer.Option(help="From this moment on: 2026-11-23T10:00:00+03:00, or 2h, 3d ago.")
@@ -110,8 +119,8 @@ def _moment_of(option: str, text: str | None, otherwise: int) -> int:
     if text is None:
         return otherwise
     units = {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}
-    if text[:-1].isdigit() and text[-1] in units:
-        return SystemClock().now() - int(text[:-1]) * units[text[-1]]
+    if text[:-1].isdecimal() and text[-1] in units:
+        return max(SystemClock().now() - int(text[:-1]) * units[text[-1]], 0)
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:

@@ -18,6 +18,7 @@ from whimbrel.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 CONFIG_NAME = "whimbrel.toml"
+GREATEST_MT_NUM = (1 << 53) - 1  # domain/chain_id.py
 _WIDE = 200  # columns, where nobody looks but a pipe or a file
 console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 

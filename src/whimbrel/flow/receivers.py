@@ -1,12 +1,15 @@
 """How each receiver of reports behaves, so that a slow or dead one harms nobody else.
 
-A receiver is a lane: one Partner before one scheme, host and port. It has a cap of reports under
-way, and a breaker that opens after failures in a row: then a single report goes as a probe after
+A receiver is a lane: one Partner before one scheme, host and port. It has a cap of POSTs under way,
+and a breaker that opens after failures in a row: then a single report goes as a probe after
 each pause, and the others keep their attempts for better times.
 """
 
+import asyncio
+
 from whimbrel.clock import MINUTE, SECOND
 
+_AHEAD = 4  # times the cap: claimed before a slot is free, so that none waits for the store
 _FAILURES_TO_OPEN = 5
 _FIRST_PAUSE = 5 * SECOND
 _LONGEST_PAUSE = 1 * MINUTE
@@ -16,22 +19,34 @@ class Receiver:
     """One lane's cap and breaker."""
 
     def __init__(self, cap: int) -> None:
-        self.under_way = 0
-        self._cap = cap
+        """`cap` is how many POSTs may be under way at once."""
+        self.slots = asyncio.Semaphore(cap)
+        self.in_hand = 0
+        self._most_in_hand = _AHEAD * cap
         self._failures = 0
-        self._closed_from = 0
+        self._shut_until = 0
+
+    @property
+    def shut(self) -> bool:
+        """Tell whether the breaker is open: nothing goes but a probe."""
+        return self._failures >= _FAILURES_TO_OPEN
+
+    @property
+    def shut_until(self) -> int:
+        """The moment of the next probe."""
+        return self._shut_until
 
     def room(self, now: int) -> int:
         """Tell how many reports may be claimed now."""
-        if self._failures < _FAILURES_TO_OPEN:
-            return self._cap - self.under_way
-        return 1 if now >= self._closed_from and not self.under_way else 0
+        if not self.shut:
+            return self._most_in_hand - self.in_hand
+        return 1 if now >= self._shut_until and not self.in_hand else 0
 
     def next_room_at(self, now: int) -> int | None:
-        """Return when there may be room again; None: when a report that is under way ends."""
-        if self.under_way:
+        """Return when there may be room again; None: when a report that is in hand ends."""
+        if self.in_hand:
             return None
-        return max(self._closed_from, now + 1)
+        return max(self._shut_until, now + 1)
 
     def worked(self) -> None:
         """Count an acknowledged report: the breaker closes."""
@@ -42,9 +57,9 @@ class Receiver:
         self._failures += 1
         over = self._failures - _FAILURES_TO_OPEN
         if over >= 0:
-            self._closed_from = now + min(_FIRST_PAUSE << min(over, 10), _LONGEST_PAUSE)
+            self._shut_until = now + min(_FIRST_PAUSE << min(over, 10), _LONGEST_PAUSE)
 
     @property
     def idle(self) -> bool:
         """Tell whether there is nothing to remember."""
-        return not self.under_way and not self._failures
+        return not self.in_hand and not self._failures

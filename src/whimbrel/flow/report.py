@@ -30,11 +30,12 @@ from whimbrel.store.reports import (
     ReportState,
     claim_reports,
     due_report_lanes,
+    put_reports_back,
     record_report_attempts,
 )
 
 _log = structlog.get_logger(__name__)
-_MOST_UNDER_WAY = 1_024  # of all receivers together; each may hold `cap` of them
+_MOST_IN_HAND = 4_096  # of all receivers together
 _LEASE_MARGIN = 60 * SECOND
 _EXCERPT = 300
 
@@ -75,7 +76,7 @@ class Reporter:
         self._wake = wake
         self._chance = chance
         self._receivers: dict[str, Receiver] = {}
-        self._posts: set[asyncio.Task[None]] = set()
+        self._in_hand: set[asyncio.Task[None]] = set()
 
     async def step(self) -> int | None:
         """Claim what is due and start to send it; return when to look again (None: when woken)."""
@@ -90,11 +91,11 @@ class Reporter:
 
     async def drain(self) -> None:
         """Wait until the reports under way are answered and recorded."""
-        while self._posts:
-            await asyncio.wait(self._posts)
+        while self._in_hand:
+            await asyncio.wait(self._in_hand)
 
     def _claims(self, lanes: list[str], now: int) -> list[ReportClaim]:
-        free = _MOST_UNDER_WAY - len(self._posts)
+        free = _MOST_IN_HAND - len(self._in_hand)
         claims = []
         for lane in lanes:
             room = min(self._receiver(lane).room(now), free)
@@ -115,32 +116,41 @@ class Reporter:
         return min(moments, default=None)
 
     def _start(self, report: Report, lane: str) -> None:
-        self._receiver(lane).under_way += 1
+        self._receiver(lane).in_hand += 1
         task = asyncio.create_task(self._deliver(report, lane))
-        self._posts.add(task)
-        task.add_done_callback(self._posts.discard)
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
 
     async def _deliver(self, report: Report, lane: str) -> None:
         receiver = self._receiver(lane)
         try:
-            started, began = self._clock.now(), self._clock.elapsed()
-            verdict = await self._post(report)
-            latency = self._clock.elapsed() - began
-            if verdict.acknowledged:
-                receiver.worked()
-            elif not verdict.hopeless:
-                receiver.failed(self._clock.now())
-            attempt = self._attempt(report, verdict, started + round(latency * SECOND), latency)
-            await self._store.write(record_report_attempts, attempt)
-            self._measure(report, attempt, latency)
+            async with receiver.slots:
+                probe = receiver.in_hand == 1
+                attempt = None if receiver.shut and not probe else await self._try(report, receiver)
+            if attempt is not None:
+                await self._store.write(record_report_attempts, attempt)
+                self._measure(report, attempt)
+            else:
+                put_back = (receiver.shut_until, report.report_id)
+                await self._store.write(put_reports_back, put_back)
         except Exception:  # noqa: BLE001
             # Its claim runs out, and it is sent again: at least once.
             _log.exception("report_not_recorded", report_id=report.report_id)
         finally:
-            receiver.under_way -= 1
+            receiver.in_hand -= 1
             if receiver.idle:
                 self._receivers.pop(lane, None)
             self._wake()
+
+    async def _try(self, report: Report, receiver: Receiver) -> ReportAttempt:
+        began = self._clock.elapsed()
+        verdict = await self._post(report)
+        latency = round((self._clock.elapsed() - began) * SECOND)
+        if verdict.acknowledged:
+            receiver.worked()
+        elif not verdict.hopeless:
+            receiver.failed(self._clock.now())
+        return self._attempt(report, verdict, latency)
 
     async def _post(self, report: Report) -> _Verdict:
         partner = self._partners.by_id(report.partner_id)
@@ -167,9 +177,8 @@ class Reporter:
             headers["webhook-signature"] = signature
         return headers
 
-    def _attempt(
-        self, report: Report, verdict: _Verdict, ended_at: int, latency: float
-    ) -> ReportAttempt:
+    def _attempt(self, report: Report, verdict: _Verdict, latency: int) -> ReportAttempt:
+        ended_at = self._clock.now()
         failures = 0 if verdict.acknowledged else report.failures + 1
         pause = None if verdict.hopeless else report_pause(failures or 1, self._chance())
         if verdict.acknowledged:
@@ -182,17 +191,17 @@ class Reporter:
             attempt=report.attempt + 1,
             failures=failures,
             ended_at=ended_at,
-            latency=round(latency * SECOND),
+            latency=latency,
             http_status=verdict.http_status,
             answer=verdict.answer,
             state=state,
             next_at=ended_at + (pause or 0),
         )
 
-    def _measure(self, report: Report, attempt: ReportAttempt, latency: float) -> None:
+    def _measure(self, report: Report, attempt: ReportAttempt) -> None:
         outcome = "failed" if attempt.state is ReportState.DUE else attempt.state.name.lower()
         self._metrics.reports.labels(outcome).inc()
-        self._metrics.report_seconds.observe(latency)
+        self._metrics.report_seconds.observe(attempt.latency / SECOND)
         if attempt.state is ReportState.ACKNOWLEDGED:
             age = attempt.ended_at - report.created_at
             self._metrics.report_age_seconds.observe(age / SECOND)

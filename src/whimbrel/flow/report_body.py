@@ -5,10 +5,12 @@ index them blindly.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from whimbrel.clock import SECOND
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 
@@ -59,6 +61,10 @@ def report_body(report: Report, partner: Partner) -> bytes:
 
 def _date(moment: int | None, zone: tzinfo) -> str:
     """Write a moment as `2019-05-05T10:20:35+0300`; the empty text where there is none."""
-    if moment is None:
-        return ""
-    return f"{(_EPOCH + timedelta(milliseconds=moment)).astimezone(zone):%Y-%m-%dT%H:%M:%S%z}"
+    return "" if moment is None else _second(moment // SECOND, zone)
+
+
+@lru_cache(maxsize=4_096)
+def _second(second: int, zone: tzinfo) -> str:
+    """Cached, since the reports of one second share it."""
+    return f"{(_EPOCH + timedelta(seconds=second)).astimezone(zone):%Y-%m-%dT%H:%M:%S%z}"

@@ -63,7 +63,7 @@ class SenderLine:
         if self.pause is not None and now < self.pause.paused_until:
             return None
         holds = self.pause.holds + 1 if self.pause else 1
-        until = now + (pause or hold_pause(holds))
+        until = now + max(pause or 0, hold_pause(holds))
         self.pause = SenderPause(self.channel, self.sender, until, holds, reason, now)
         return self.pause
 

@@ -1,6 +1,6 @@
 """Chains as they are accepted, and links as they are claimed for submitting."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.content import Channel, Content, Image, Text
@@ -156,10 +156,9 @@ WHERE link_id IN (
     WHERE state = 0 AND lane = :lane AND due_at <= :now AND expires_at > :now
     ORDER BY due_at LIMIT :room
 )
-RETURNING link_id, chain_id, channel, sender, text, image_url, attempt, closes_at, expires_at, ttl
-""")
-_DESTINATION = Statement("""
-SELECT c.dest_addr, c.schedule, c.partner_id FROM chains c WHERE c.chain_id = :chain_id
+RETURNING link_id, channel, sender, text, image_url, attempt, closes_at, expires_at,
+    (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
+    (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id)
 """)
 
 
@@ -176,17 +175,14 @@ class ClaimedLink(NamedTuple):
     """A link whose next attempt is on disk and may start."""
 
     link_id: int
-    chain_id: int
     channel: Channel
     sender: str
     content: Content
     attempt: int
     closes_at: int | None
     expires_at: int
-    ttl: int
     dest_addr: str
     schedule: str | None
-    partner_id: int
 
 
 def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
@@ -198,24 +194,10 @@ def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
 def claim_links(claims: list[Claim]) -> Steps[list[list[ClaimedLink]]]:
     """Write the next attempt of the links that are due, and hand them out (design: leases)."""
     answers = yield Ask(_CLAIM, [(c.now, c.lease_until, c.lane, c.room) for c in claims])
-    claimed: list[list[ClaimedLink]] = []
-    for rows in answers:
-        chains = yield Ask(_DESTINATION, [(row[1],) for row in rows])
-        claimed.append([_claimed(row, chain[0]) for row, chain in zip(rows, chains, strict=True)])
-    return claimed
+    return [[_claimed(*row) for row in rows] for rows in answers]
 
 
-def _claimed(row: Params, chain: Params) -> ClaimedLink:
-    link_id, chain_id, channel, sender, text, image_url, attempt, closes_at, expires_at, ttl = row
-    return ClaimedLink(
-        link_id,
-        chain_id,
-        Channel(channel),
-        sender,
-        content_of(text, image_url),
-        attempt,
-        closes_at,
-        expires_at,
-        ttl,
-        *chain,
-    )
+def _claimed(
+    link_id: int, channel: str, sender: str, text: str | None, image_url: str | None, *rest: Any
+) -> ClaimedLink:
+    return ClaimedLink(link_id, Channel(channel), sender, content_of(text, image_url), *rest)

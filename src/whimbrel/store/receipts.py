@@ -11,7 +11,7 @@ import msgspec
 
 from whimbrel.domain.chain import Seen
 from whimbrel.domain.receipt import Receipt
-from whimbrel.store.engine import Ask, Do, Statement, Steps
+from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
 
 _SENDER_OF = Statement("SELECT sender, attempt FROM links WHERE link_id = :link_id")
@@ -35,6 +35,7 @@ VALUES (:provider_id, :state, :sender, :receipt, :received_at) ON CONFLICT DO NO
 _PARKED_FOR = Statement(
     "SELECT receipt, received_at FROM parked_receipts WHERE provider_id = :provider_id"
 )
+_ANY_PARKED = Statement("SELECT 1 FROM parked_receipts LIMIT 1")
 _UNPARK = Statement("DELETE FROM parked_receipts WHERE provider_id = :provider_id")
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
@@ -157,6 +158,9 @@ def _park(received: list[ReceivedReceipt]) -> Steps[None]:
 
 def match_parked(provider_ids: list[str]) -> Steps[None]:
     """File the receipts that waited for these numbers of the channel."""
+    parked = yield from ask_one(_ANY_PARKED)
+    if not parked:
+        return
     answers = yield Ask(_PARKED_FOR, [(provider_id,) for provider_id in provider_ids])
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)

@@ -188,6 +188,17 @@ def record_report_attempts(attempts: list[ReportAttempt]) -> Steps[list[None]]:
     return [None] * len(attempts)
 
 
+_PUT_BACK = Statement(
+    "UPDATE reports SET next_at = :next_at WHERE report_id = :report_id AND state IN (0, 1)"
+)
+
+
+def put_reports_back(reports: list[tuple[int, int]]) -> Steps[list[None]]:
+    """Give claimed reports back untried: (next_at, report_id) each."""
+    yield Do(_PUT_BACK, reports)
+    return [None] * len(reports)
+
+
 def release_report_claims(moments: list[int]) -> Steps[list[None]]:
     """Make first attempts that were under way due again, at the start of the only process."""
     yield Do(_RELEASE_CLAIMS, [(now,) for now in moments])

@@ -11,7 +11,7 @@ from whimbrel.web.send_request import SendBody
 
 _REF = "#/components/schemas/{name}"
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
-_QUOTED = {
+_QUOTED: dict[str, list[dict[str, Any]]] = {
     "integer": [{"type": "string", "pattern": "^-?[0-9]+$"}],
     "boolean": [
         {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|0|1)$"},

@@ -42,7 +42,7 @@ def create_site(
             await is_ready()
         except StoreUnavailable as error:
             return PlainTextResponse(f"not ready: {error}\n", 503)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever is wrong, requests would fail too
             _log.exception("readiness_failed")
             return PlainTextResponse("not ready\n", 503)
         return PlainTextResponse("ready\n")
