@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from tests.support.builders import Database
 from tests.support.processes import write_settings
-
 from whimbrel.cli import main
 from whimbrel.store.sqlite import SqliteStore
 
@@ -89,6 +89,7 @@ class Cli:
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "250")
     return Cli(tmp_path, monkeypatch, capsys)
 
 

@@ -3,10 +3,10 @@
 import re
 
 import pytest
+
 from tests.cli.conftest import Cli, Keep
 from tests.support import builders
 from tests.support.builders import Database
-
 from whimbrel.domain.password import password_is_right
 
 SECRETS = re.compile(r"argon2|whsec_|very-secret|pass-word")

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.cli.conftest import ACCOUNT, Cli
 
 import whimbrel
+from tests.cli.conftest import ACCOUNT, Cli
 
 
 def test_the_version_is_told(cli: Cli) -> None:

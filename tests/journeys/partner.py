@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import web
+
 from tests.support.processes import free_ports
 
 LOGIN, PASSWORD = "shop", "shop-password"

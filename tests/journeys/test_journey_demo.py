@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from tests.support.processes import Running, finished, free_ports, running
 
 READY = "Whimbrel is ready on"

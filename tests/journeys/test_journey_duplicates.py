@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+
 from tests.journeys.partner import LOGIN, PASSWORD, Receiver, a_text, ask, send
 from tests.support.processes import Installation
 

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
+
 from tests.journeys.partner import LOGIN, PASSWORD, Receiver, a_text, an_image, ask, send
 from tests.support.processes import Installation
 

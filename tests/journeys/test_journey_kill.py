@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import aiohttp
+
 from tests.journeys.partner import LOGIN, PASSWORD, Receiver, Tag, a_text, ask, send
 from tests.support.processes import Installation, Running
 
@@ -59,7 +60,7 @@ class Load:
 
 
 async def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    place = Installation(tmp_path, sections={"dispatch": {"ambiguity_grace_seconds": 3.0}})
+    place = Installation(tmp_path, sections={"dispatch": {"ambiguity_grace_seconds": 5.0}})
     receiver = Receiver()
     options = ["--default-sender", "WHIMBREL", "--report-url", receiver.url]
     await place.add_partner(LOGIN, PASSWORD, *options, "--duplicate-control", "return")

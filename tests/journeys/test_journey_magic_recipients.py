@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 import pytest_asyncio
+
 from tests.journeys.partner import LOGIN, PASSWORD, Receiver, Tag, a_text, ask, send
 from tests.support.processes import Installation
 

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import aiohttp
+
 from tests.journeys.partner import LOGIN, PASSWORD, Answer, Receiver, a_text, ask, send
 from tests.support.processes import Installation, finished, write_settings
 

@@ -1,9 +1,10 @@
 """Claiming links: leases, order, lanes."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.builders import (
-    PARTNER_ID,
     SENDER,
     SUBSCRIBER,
     Database,
@@ -16,15 +17,15 @@ from tests.support.builders import (
 from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import Again, PutBack
-from whimbrel.domain.chain_id import link_id
+from whimbrel.domain.chain_id import chain_of, link_id
 from whimbrel.domain.content import Channel, Image
 from whimbrel.domain.status import LinkState
 from whimbrel.store.chains import ClaimedLink, due_lanes
 from whimbrel.store.sqlite import SqliteStore
 
 
-async def chain_ids(store: SqliteStore, **how: int) -> list[int]:
-    return sorted(link.chain_id for link in await claim(store, **how))
+async def chain_ids(store: SqliteStore, **how: Any) -> list[int]:
+    return sorted(chain_of(link.link_id) for link in await claim(store, **how))
 
 
 async def test_a_claim_writes_the_attempt_and_its_lease(
@@ -46,17 +47,14 @@ async def test_a_claim_hands_out_all_that_a_submit_needs(store: SqliteStore) -> 
     assert await claim(store) == [
         ClaimedLink(
             link_id=link_id(1, 0),
-            chain_id=1,
             channel=Channel.WHATSAPP,
             sender=SENDER,
             content=image,
             attempt=1,
             closes_at=START + MINUTE,
             expires_at=START + DAY,
-            ttl=DAY,
             dest_addr=SUBSCRIBER,
             schedule="{}",
-            partner_id=PARTNER_ID,
         )
     ]
 
@@ -94,9 +92,9 @@ async def test_the_longest_due_go_first_and_no_more_than_there_is_room(
 
 async def test_a_claim_takes_from_its_own_lane(store: SqliteStore) -> None:
     await accept(store, a_chain(1), a_chain(2, partner_id=2), a_chain(3, link={"sender": "OTHER"}))
-    assert [link.chain_id for link in await claim(store, lane=a_lane(2))] == [2]
-    assert [link.chain_id for link in await claim(store, lane=a_lane(1, "OTHER"))] == [3]
-    assert [link.chain_id for link in await claim(store)] == [1]
+    assert await chain_ids(store, lane=a_lane(2)) == [2]
+    assert await chain_ids(store, lane=a_lane(1, "OTHER")) == [3]
+    assert await chain_ids(store) == [1]
 
 
 async def test_the_lanes_tell_when_their_first_link_is_due(store: SqliteStore) -> None:

@@ -93,7 +93,7 @@ async def test_a_report_holds_what_the_partner_reads(store: SqliteStore) -> None
     await accept(store, chain)
     await claim(store)
     await answer(store, Taken(1, START + 5, "wamid.7"), 7)
-    [report] = await take(store, lane="1/https://partner.example")
+    [report] = await take(store, lane="1/https://partner.example", now=START + 5)
     assert report == Report(
         report_id=1,
         attempt=0,

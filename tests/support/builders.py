@@ -199,11 +199,15 @@ async def claim(
 
 
 async def submit(
-    store: SqliteStore, chain_id: int = 1, provider_id: str = "wamid.1", now: int = START
+    store: SqliteStore,
+    chain_id: int = 1,
+    provider_id: str = "wamid.1",
+    now: int = START,
+    **chain: Any,
 ) -> None:
     """Accept a chain and let its channel take it."""
-    await accept(store, a_chain(chain_id))
-    await claim(store, now=now)
+    await accept(store, a_chain(chain_id, **chain))
+    await claim(store, lane=a_lane(chain.get("partner_id", PARTNER_ID)), now=now)
     await answer(store, Taken(1, now, provider_id), chain_id)
 
 

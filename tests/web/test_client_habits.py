@@ -127,7 +127,7 @@ PLAIN = {
     "link.text": "Hello",
     "link.image_url": None,
     "link.ttl": DEFAULT_TTL,
-    "link.due_at": START,
+    "link.first_due_at": START,
 }
 """What is stored of the smallest request."""
 

@@ -333,19 +333,17 @@ async def test_first_requests_that_come_together_are_all_accepted(tmp_path: Path
 
 
 async def test_a_flood_of_guesses_keeps_no_partner_out_who_is_in(tmp_path: Path) -> None:
-    """A known password is not hashed again: it gets by while no more hashes are taken on."""
-    logins = ["in", "new", *(f"victim-{n}" for n in range(4))]
+    """A known password is not hashed again, so it gets by where others wait or are turned away."""
+    logins = ["in", "victim-0", "victim-1"]
     async with running_gateway(tmp_path, partners=dict.fromkeys(logins, a_profile())) as gateway:
         assert (await ask(gateway, "in")).status == 200
         guesses = [
-            asyncio.create_task(ask(gateway, f"victim-{n % 4}", password=f"guess {n}"))
+            asyncio.create_task(ask(gateway, f"victim-{n % 2}", password=f"guess {n}"))
             for n in range(40)
         ]
-        refused, hashing = await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
-        known, unknown = await asyncio.gather(ask(gateway, "in"), ask(gateway, "new"))
-        assert known.status == 200
-        assert_refused(unknown, 3, "password: too many passwords are being checked")
-        assert not all(guess.done() for guess in hashing)
-        assert {answer.code for answer in await asyncio.gather(*guesses)} == {3, 6}
-        assert (await until(gateway, 0, login="new")).status == 200
-        assert {guess.result().code for guess in refused} == {3}
+        while not all(guess.done() for guess in guesses):
+            assert (await ask(gateway, "in")).status == 200
+        answers = [guess.result() for guess in guesses]
+        assert {answer.code for answer in answers} == {3, 6}
+        turned_away = "password: too many passwords are being checked."
+        assert turned_away in {answer.text for answer in answers}

@@ -1,9 +1,12 @@
 """Meta's webhooks: the handshake, the signature, and what becomes of good and bad receipts."""
 
 import asyncio
+import contextlib
+import gc
 import hashlib
 import hmac
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -415,7 +418,7 @@ async def test_an_attempt_that_was_never_made(shop: RunningGateway, sent: Sent) 
 
 
 async def test_three_megabytes_are_taken(shop: RunningGateway, sent: Sent) -> None:
-    filling = [a_status(f"wamid.filling-{n}", "deleted") for n in range(24_000)]
+    filling = [a_status(f"wamid.filling-{n}", "deleted") for n in range(30_000)]
     body = a_webhook(a_change(*filling, a_status(sent.wamid)))
     assert 3 * MIB < len(body) < 4 * MIB
     assert (await deliver(shop, body)).status == 200
@@ -437,14 +440,29 @@ async def test_a_thousand_receipts_at_once(shop: RunningGateway, sent: Sent) -> 
 
 
 async def test_a_receipt_that_cannot_be_kept_is_asked_for_again(
-    tmp_path: Path, upstream: Upstream
+    tmp_path: Path, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(whatsapp={"main": an_account(base_url=upstream.url)})
     async with running_gateway(tmp_path, settings=settings) as gateway:
         message = await send(gateway)
-        body = a_webhook(a_change(a_status(message.wamid)))
+        body = a_webhook(a_change(a_status(message.wamid, "sent"), a_status(message.wamid)))
         with write_lock(tmp_path):
             assert (await deliver(gateway, body)).status == 503
+        gc.collect()
+        assert "never retrieved" not in caplog.text
         assert await message.state() == LinkState.SUBMITTED
+        assert (await deliver(gateway, body)).status == 200
+        assert await message.state() == LinkState.DELIVERED
+
+
+async def test_nor_one_that_meets_a_fault_of_ours(tmp_path: Path, upstream: Upstream) -> None:
+    settings = Settings(whatsapp={"main": an_account(base_url=upstream.url)})
+    async with running_gateway(tmp_path, settings=settings) as gateway:
+        message = await send(gateway)
+        body = a_webhook(a_change(a_status(message.wamid)))
+        with contextlib.closing(sqlite3.connect(tmp_path / "whimbrel.db")) as other:
+            other.execute("ALTER TABLE receipts RENAME TO lost")
+            assert (await deliver(gateway, body)).status >= 500
+            other.execute("ALTER TABLE lost RENAME TO receipts")
         assert (await deliver(gateway, body)).status == 200
         assert await message.state() == LinkState.DELIVERED

@@ -123,7 +123,7 @@ async def test_the_request_with_its_schedule_is_accepted(shop: RunningGateway) -
     assert link["ttl"] == 1440 * MINUTE
     now, opening = datetime.fromtimestamp(START / 1000, UTC), datetime(2026, 11, 23, 7, tzinfo=UTC)
     assert (now.date(), now.isoweekday()) == (opening.date(), 1)
-    assert link["due_at"] == opening.timestamp() * 1000  # 10:00 in UTC+3
+    assert link["first_due_at"] == opening.timestamp() * 1000  # 10:00 in UTC+3
 
 
 async def test_the_answer_has_a_decimal_number_and_the_same_id(shop: RunningGateway) -> None:
@@ -170,11 +170,11 @@ PARAMETERS = [
     *[("registeredDelivery", n, "chain.registered_delivery", n) for n in (0, 1, 2)],
     ("extraParam", EXTRA_PARAM, "chain.extra_param", EXTRA_PARAM),
     ("notifyUrl", "https://a.test/reports", "chain.notify_url", "https://a.test/reports"),
-    ("useTimeDiff", False, "link.due_at", START),
+    ("useTimeDiff", False, "link.first_due_at", START),
     ("shortenLinks", True, "link.text", "Hello"),
     ("shortenLinks", False, "link.text", "Hello"),
-    ("scheduleInfo.timeEnd", "21:00", "link.due_at", START),
-    ("scheduleInfo.weekdaysSchedule", "12345", "link.due_at", START),
+    ("scheduleInfo.timeEnd", "21:00", "link.first_due_at", START),
+    ("scheduleInfo.weekdaysSchedule", "12345", "link.first_due_at", START),
     ("scheduleInfo.weekdaysSchedule", "", "chain.schedule", None),
 ]
 

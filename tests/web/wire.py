@@ -119,9 +119,14 @@ def assert_refused(answer: Answer, code: int, *phrases: str) -> None:
 
 
 async def stored(gateway: RunningGateway, answer: Answer) -> Story:
-    """Return what is in the store of an accepted request."""
+    """Return what is in the store of an accepted request.
+
+    A link's `first_due_at` is when it was due at acceptance: the dispatcher moves `due_at` on.
+    """
     story = await gateway.store.read(tell_stories, int(answer.mt_num))
     assert story is not None
+    for link in story.links:
+        link["first_due_at"] = link["expires_at"] - link["ttl"]
     return story
 
 

@@ -14,11 +14,12 @@ ON CONFLICT DO NOTHING RETURNING partner_id
 """)
 _UPDATE = Statement("""
 UPDATE partners SET password_hash = :password_hash, profile = :profile, disabled = :disabled,
-    changed_at = :now
+    changed_at = CASE WHEN :now > changed_at THEN :now ELSE changed_at + 1 END
 WHERE partner_id = :partner_id
 """)
 _REMOVE = Statement("""
-UPDATE partners SET removed_at = :now, changed_at = :now, disabled = 1
+UPDATE partners SET removed_at = :now, disabled = 1,
+    changed_at = CASE WHEN :now > changed_at THEN :now ELSE changed_at + 1 END
 WHERE partner_id = :partner_id
 """)
 _ALL = Statement("""
@@ -91,7 +92,7 @@ def all_partners(items: list[None]) -> Steps[list[list[StoredPartner]]]:
 
 
 def partners_revision(items: list[None]) -> Steps[list[tuple[int, ...]]]:
-    """Return a value that changes whenever any Partner does."""
+    """Return a value that changes whenever any Partner does, for `changed_at` always rises."""
     rows = yield from ask_one(_REVISION)
     return [rows[0]] * len(items)
 

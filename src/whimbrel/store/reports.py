@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from whimbrel.domain.chain import Link
-from whimbrel.domain.chain_id import chain_of
+from whimbrel.domain.chain_id import chain_of, link_id
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import ErrorCode, Status
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
@@ -219,7 +219,8 @@ _STEP_BACK = Statement(
 )
 _OF_CHAIN = Statement("""
 SELECT report_id, chain_id FROM reports
-WHERE chain_id = :chain_id AND state IN (2, 3) AND (state = 3 OR :acknowledged = 1)
+WHERE link_id >= :first AND link_id <= :last AND state IN (2, 3)
+  AND (state = 3 OR :acknowledged = 1)
 """)
 _OF_PARTNER = Statement("""
 SELECT r.report_id, r.chain_id FROM reports r JOIN chains c ON c.chain_id = r.chain_id
@@ -247,7 +248,8 @@ def redeliver_reports(wishes: list[Redelivery]) -> Steps[list[int]]:
     for wish in wishes:
         acknowledged = int(wish.acknowledged)
         if wish.chain_id is not None:
-            rows = yield from ask_one(_OF_CHAIN, wish.chain_id, acknowledged)
+            first = link_id(wish.chain_id, 0)
+            rows = yield from ask_one(_OF_CHAIN, first, first | 15, acknowledged)
         else:
             rows = yield from ask_one(
                 _OF_PARTNER, wish.partner_id, wish.since, wish.before, acknowledged

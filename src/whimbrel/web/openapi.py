@@ -19,6 +19,20 @@ _QUOTED: dict[str, list[dict[str, Any]]] = {
     ],
 }
 """What the reader takes for these types, besides the types themselves."""
+_ID = "X-Request-Id"
+_HEADERS = {
+    _ID: {
+        "description": "The request's own number, in the gateway's log too.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+_TRY_AGAIN = {"429", "503"}
 
 
 def openapi_document() -> bytes:
@@ -93,6 +107,8 @@ def _send_operation(body: Any, answer: Any, error: Any) -> dict[str, Any]:
     }
     for form in sorted(set(ERROR_FORMS.values())):
         responses.setdefault(str(form.http_status), _json_answer(_codes_of(form), error))
+    for status, response in responses.items():
+        response["headers"] = _HEADERS if status in _TRY_AGAIN else {_ID: _HEADERS[_ID]}
     return {
         "summary": "Send a message.",
         "description": f"The body is JSON of up to {BODY_LIMIT} bytes, whatever its Content-Type.",

@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import pytest
+
 from tests.channels.whatsapp.conftest import (
     APP_SECRET,
     TOKEN,
@@ -14,7 +15,6 @@ from tests.channels.whatsapp.conftest import (
     a_submission,
 )
 from tests.channels.whatsapp.error_table import TABLE, Row
-
 from whimbrel.channels.connector import SubmitError, SubmitFault
 from whimbrel.channels.whatsapp.errors import VERDICTS
 from whimbrel.channels.whatsapp.payload import message_body

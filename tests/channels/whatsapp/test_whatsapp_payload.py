@@ -5,8 +5,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import meta_openapi
 
+from tests.support import meta_openapi
 from whimbrel.channels.connector import Submission
 from whimbrel.channels.whatsapp.payload import message_body, read_echo
 from whimbrel.domain.content import Content, Image, Text

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.channels.whatsapp.error_table import TABLE, Row
 
+from tests.channels.whatsapp.error_table import TABLE, Row
 from whimbrel.channels.connector import SubmitFault
 from whimbrel.channels.whatsapp.receipts import Webhook, read_webhook, signature_is_right
 from whimbrel.clock import SECOND

@@ -1,0 +1,142 @@
+"""`whimbrel message show`: the whole history, and the text only for who asks for it."""
+
+import pytest
+
+from tests.cli.conftest import Cli, Keep
+from tests.support import builders
+from tests.support.clock import START
+from whimbrel.clock import DAY, MINUTE, SECOND
+from whimbrel.domain.chain import Again, Refused, Taken
+from whimbrel.domain.content import Image, Text
+from whimbrel.domain.schedule import Schedule
+from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.store.reports import (
+    ReportAttempt,
+    ReportClaim,
+    ReportState,
+    claim_reports,
+    record_report_attempts,
+)
+from whimbrel.store.sqlite import SqliteStore
+from whimbrel.store.submits import SubmitRecord, record_submits
+
+CODE = "Your code is 4711"
+NEXT_ATTEMPT = "next attempt 2026-11-23 02:14:25.000Z"
+
+
+async def a_delivered_message(store: SqliteStore) -> None:
+    """Two attempts, three receipts, and a report that its receiver answered with 503."""
+    await builders.accept(
+        store,
+        builders.a_chain(
+            partner_ref="order [7]",
+            notify_url="https://shop.example/r",
+            extra_param="place=a",
+            link={"content": Text(CODE)},
+        ),
+    )
+    [link] = await builders.claim(store)
+    again = Again(1, START + SECOND, START + 3 * SECOND)
+    failed = SubmitRecord(link.link_id, again, START, "131000", "Something went wrong")
+    await store.write(record_submits, failed)
+    await builders.claim(store, now=START + 3 * SECOND)
+    await builders.answer(store, Taken(2, START + 4 * SECOND, "wamid.1"))
+    for seconds, state in ((5, LinkState.SENT), (6, LinkState.DELIVERED)):
+        receipt = builders.an_echo(state, attempt=2, at=START + seconds * SECOND)
+        await builders.receive(store, receipt, at=START + seconds * SECOND + 250)
+    claim = ReportClaim("1/https://shop.example", 10, START + MINUTE, START + 2 * MINUTE)
+    [report] = await store.write(claim_reports, claim)
+    attempt = ReportAttempt(
+        report_id=report.report_id,
+        chain_id=report.chain_id,
+        attempt=1,
+        failures=1,
+        ended_at=START + MINUTE,
+        latency=87,
+        http_status=503,
+        answer="try [later]",
+        state=ReportState.DUE,
+        next_at=START + MINUTE + 5 * SECOND,
+    )
+    await store.write(record_report_attempts, attempt)
+
+
+def test_the_whole_story_is_told_in_order(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(a_delivered_message)
+
+    lines = [line.rstrip() for line in cli.good("message", "show", "1").output.splitlines()]
+
+    assert lines == [
+        "1 from shop to 79161234567",
+        "  partner_ref: order [7]",
+        "  notify_url: https://shop.example/r",
+        "  extra_param: place=a",
+        "  registered_delivery: 1, request request-1",
+        "  WHATSAPP from WHIMBREL: delivered, attempts 2, lifetime 86400 s",
+        "when (UTC)                what      details",
+        "2026-11-23 02:13:20.000Z  accepted",
+        "2026-11-23 02:13:21.000Z  submit    attempt 1: not sent 131000 Something went wrong",
+        "2026-11-23 02:13:24.000Z  submit    attempt 2: submitted wamid.1",
+        f"2026-11-23 02:13:24.000Z  report    0 handed over: due, {NEXT_ATTEMPT}",
+        "2026-11-23 02:13:25.250Z  receipt   sent at 2026-11-23 02:13:25.000Z",
+        "2026-11-23 02:13:26.250Z  receipt   delivered at 2026-11-23 02:13:26.000Z",
+        "2026-11-23 02:13:26.250Z  report    2 delivered: held",
+        "2026-11-23 02:14:20.000Z  receiver  0 handed over: attempt 1, 503 in 87 ms try [later]",
+    ]
+
+
+def test_the_text_is_hidden_unless_it_is_asked_for(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(a_delivered_message)
+
+    assert "4711" not in cli.good("message", "show", "1").output
+    assert f"  text: {CODE}\n" in cli.good("message", "show", "1", "--with-text").output
+
+
+def test_an_image_s_address_is_shown(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    image = Image("https://media.example.net/[42].jpg")
+    keep(lambda store: builders.accept(store, builders.a_chain(link={"content": image})))
+
+    shown = cli.good("message", "show", "1").output
+
+    assert "  image: https://media.example.net/[42].jpg\n" in shown
+
+
+def test_a_message_that_waits_tells_until_when(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    hours = Schedule(begins=9 * 60 * MINUTE, deadline_at=START + DAY)
+    link = {"due_at": START + MINUTE, "expires_at": START + DAY}
+    chain = builders.a_chain(schedule=hours.to_json(), link=link)
+    keep(lambda store: builders.accept(store, chain))
+
+    shown = cli.good("message", "show", "1").output
+
+    assert "due at 2026-11-23 02:14:20.000Z, ends at 2026-11-24 02:13:20.000Z" in shown
+    assert f"schedule: {hours.to_json()}" in shown
+
+
+def test_a_refused_message_tells_why(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+
+    async def refuse(store: SqliteStore) -> None:
+        await builders.accept(store, builders.a_chain())
+        await builders.claim(store)
+        await builders.answer(store, Refused(1, START, ErrorCode.TELESERVICE_NOT_PROVISIONED))
+
+    keep(refuse)
+
+    shown = cli.good("message", "show", "1").output
+
+    assert "failed (6 teleservice-not-provisioned), attempts 1" in shown
+    assert "5 undelivered errorCode 6: due" in shown
+
+
+def test_a_message_that_is_not_there_is_named(cli: Cli) -> None:
+    assert "there is no message 4711" in cli.refused("message", "show", "4711")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(1 << 53), "1" * 30, "wamid.1"])
+def test_what_is_no_message_number_is_a_misuse(cli: Cli, number: str) -> None:
+    assert "MTNUM" in cli.misused("message", "show", "--", number)
