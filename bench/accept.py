@@ -23,7 +23,6 @@ from bench.processes import (
     Cores,
     ProcessFailed,
     free_ports,
-    machine_load,
     peak_mib,
     run,
     running,
@@ -89,7 +88,7 @@ def _put_under_load(port: int, pid: int, plan: Plan) -> LoadResult:
 
 _TITLES = (
     f"{'server':<10}{'answers/s':>11}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}"
-    f"{'CPU us':>9}{'load us':>9}{'peak MiB':>10}"
+    f"{'CPU us':>9}{'load us':>9}{'peak MiB':>10}{'others':>8}"
 )
 
 
@@ -98,7 +97,7 @@ def _line(one: Round) -> str:
     return (
         f"{one.server:<10}{load.rate:>11,.0f}{load.p50:>9.2f}{load.p95:>9.2f}{load.p99:>9.2f}"
         f"{load.longest:>9.1f}{load.server_cpu_us:>9.1f}{load.load_cpu_us:>9.1f}"
-        f"{one.peak_mib:>10.0f}"
+        f"{one.peak_mib:>10.0f}{load.others:>8.2f}"
     )
 
 
@@ -169,7 +168,7 @@ def _alternate(plan: Plan, rounds: int) -> list[Round]:
     for _ in range(rounds):
         for server in (BARE, WHIMBREL):
             measured.append(measure(server, plan))
-            print(_line(measured[-1]), f"  {machine_load()}", flush=True)
+            print(_line(measured[-1]), flush=True)
     print(_summary(measured))
     return measured
 

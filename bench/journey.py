@@ -22,7 +22,6 @@ from bench.processes import (
     Cores,
     ProcessFailed,
     free_ports,
-    machine_load,
     peak_mib,
     run,
     running,
@@ -142,9 +141,10 @@ def _shown(outcome: Outcome) -> str:
         f"{travel.journeys:,} in {travel.seconds:.1f} s, {travel.most_under_way} at once at most"
     )
     return f"""\
-{outcome.placed}; {machine_load()}
+{outcome.placed}
   journeys a second     {rate}
   CPU us a journey      {cpu}  together {sum(travel.cpu_us.values()):,.0f}
+  others                {travel.others:.2f} cores
   peak MiB              {memory}
   POST to answer        {_spread(travel.answer)}
   POST to first report  {_spread(travel.first_report)}

@@ -14,7 +14,7 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, machine_seconds
 from bench.wire import Connection, Requests
 
 _OK, _MT_NUM = b"200", b'{"mtNum":"'
@@ -41,6 +41,8 @@ class LoadResult(Struct):
     server_cpu_us: float
     """CPU of the watched process, in microseconds an answer."""
     load_cpu_us: float
+    others: float
+    """How many cores somebody else kept busy meanwhile; beyond 0.1 the figures are in doubt."""
 
 
 class Load:
@@ -73,10 +75,12 @@ class Load:
         await self._idle_for(warm_up)
         self._latencies = []
         began, server, own = time.perf_counter(), cpu_seconds(self._watch), time.process_time()
+        machine = machine_seconds()
         await self._idle_for(seconds)
         measured, self._latencies = sorted(self._latencies), []
         lasted = time.perf_counter() - began
         server, own = cpu_seconds(self._watch) - server, time.process_time() - own
+        others = machine_seconds() - machine - server - own
         self._stopping = True
         await self._idle_for(_FIRST_SECONDS)
         for connection in self._connections:
@@ -95,6 +99,7 @@ class Load:
             longest=percentile(measured, 100),
             server_cpu_us=server / answers * 1e6,
             load_cpu_us=own / answers * 1e6,
+            others=others / lasted,
         )
 
     async def _connect(self, connections: int) -> None:

@@ -20,7 +20,7 @@ import uvloop
 from msgspec import Struct
 
 from bench.load import percentile
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, machine_seconds
 from bench.wire import Connection, Receiving, Requests
 
 LIFE = bytes((0, 2, 9))  # sent, delivered, read: the statuses of a journey, in their order
@@ -68,6 +68,8 @@ class TravelResult(Struct):
     last_report: Latency
     cpu_us: dict[str, float]
     """CPU of each watched process and of this one (`partner`), in microseconds a journey."""
+    others: float
+    """How many cores somebody else kept busy meanwhile; beyond 0.1 the figures are in doubt."""
 
 
 class _Report(Struct, rename="camel"):
@@ -119,15 +121,16 @@ class Partner:
         await self._journeys(1, 1, 0.0, _FIRST_SECONDS)
         await self._journeys(warm_up, under_way, rate, limit)
         first, self._most_under_way = self._next, 0
-        before = self._cpu()
+        before, machine = self._cpu(), machine_seconds()
         await self._journeys(len(self._began) - first, under_way, rate, limit)
         cpu = {name: used - before[name] for name, used in self._cpu().items()}
+        others = machine_seconds() - machine - sum(cpu.values())
         await asyncio.sleep(_QUIET_SECONDS)
         self._closing = True
         receiver.close()
         for connection in self._all:
             connection.close()
-        return self._result(first, cpu)
+        return self._result(first, cpu, others)
 
     async def _journeys(self, count: int, under_way: int, rate: float, limit: float) -> None:
         """Make so many journeys, within a time."""
@@ -224,7 +227,7 @@ class Partner:
         used = {name: cpu_seconds(pid) for name, pid in self._watch.items()}
         return used | {"partner": time.process_time()}
 
-    def _result(self, first: int, cpu: dict[str, float]) -> TravelResult:
+    def _result(self, first: int, cpu: dict[str, float], others: float) -> TravelResult:
         numbers = [n for n in range(first, self._next) if self._ended[n]]
         ends = sorted(self._ended[n] for n in numbers) or [0.0]
         began = self._began[first] if numbers else 0.0
@@ -250,6 +253,7 @@ class Partner:
             first_report=self._latency(numbers, self._told),
             last_report=self._latency(numbers, self._ended),
             cpu_us={name: used / (len(numbers) or 1) * 1e6 for name, used in cpu.items()},
+            others=others / (ends[-1] - began) if numbers else 0.0,
         )
 
     def _latency(self, numbers: list[int], moments: "array[float]") -> Latency:

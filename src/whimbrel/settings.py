@@ -175,6 +175,12 @@ class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
 
+def local_url(host: str, port: int) -> str:
+    """Return the URL under which this machine reaches a server that listens on `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.
 

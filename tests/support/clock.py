@@ -2,7 +2,7 @@
 
 from whimbrel.clock import SECOND
 
-START = 1_795_400_000_000  # 2026-11-23T00:53:20Z, a Monday
+START = 1_795_400_000_000  # 2026-11-23T02:13:20Z, a Monday
 
 
 class FakeClock:

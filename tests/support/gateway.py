@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +10,13 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from whimbrel.app import Gateway
-from whimbrel.cli.partner import add_partner
 from whimbrel.clock import Clock, SystemClock
-from whimbrel.domain.partner import Profile
+from whimbrel.domain.partner import Partner, Profile
+from whimbrel.domain.password import hash_password
 from whimbrel.serving import serve_app
 from whimbrel.settings import Settings, WhatsappAccount
 from whimbrel.store.migrate import upgrade
+from whimbrel.store.partners import PartnerChange, add_partners
 from whimbrel.store.sqlite import SqliteStore
 
 LOGIN, PASSWORD, SENDER = "shop", "shop-password", "WHIMBREL"
@@ -66,6 +68,9 @@ class RunningGateway(NamedTuple):
             return answer.status, await answer.json()
 
 
+_hashed = functools.cache(hash_password)  # 50 ms of a core each
+
+
 @contextlib.asynccontextmanager
 async def running_gateway(
     folder: Path,
@@ -80,7 +85,8 @@ async def running_gateway(
     upgrade(path)
     store = SqliteStore(path)
     for login, profile in (partners or {LOGIN: a_profile()}).items():
-        await add_partner(store, login, PASSWORD, profile)
+        partner = Partner(0, login, _hashed(PASSWORD), False, profile)
+        await store.write(add_partners, PartnerChange(partner, SystemClock().now()))
     gateway = Gateway(settings, store, clock or SystemClock())
     await gateway.start()
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()

@@ -20,7 +20,7 @@ from whimbrel.cli.partner import add_partner, find_partner, write_partner
 from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
 from whimbrel.domain.partner import DuplicateControl, Profile
 from whimbrel.logs import configure_logs
-from whimbrel.settings import Settings, load
+from whimbrel.settings import Settings, load, local_url
 from whimbrel.store.engine import Store
 
 LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"
@@ -72,7 +72,7 @@ def _overrule(settings: Settings, host: str, port: int, speed: float, throughput
     settings.sandbox.host, settings.sandbox.port = host, port + 1
     settings.sandbox.speed, settings.sandbox.throughput = speed, throughput
     for account in settings.whatsapp.values():
-        account.base_url = f"http://{_reachable(host)}:{port + 1}"
+        account.base_url = local_url(host, port + 1)
         account.throughput = throughput
 
 
@@ -91,7 +91,7 @@ async def _make_partner(store: Store, receiver_port: int) -> None:
 
 
 async def _run(settings: Settings, config: Path, receiver_port: int) -> None:
-    url = f"http://{_reachable(settings.server.host)}:{settings.server.port}"
+    url = local_url(settings.server.host, settings.server.port)
     stop = asyncio.Event()
     async with _sandbox(settings, config, receiver_port, stop):
         await gateway.serve(
@@ -130,7 +130,7 @@ async def _sandbox(
             "WHIMBREL_SANDBOX_PORT": str(sandbox.port),
             "WHIMBREL_SANDBOX_SPEED": str(sandbox.speed),
             "WHIMBREL_SANDBOX_THROUGHPUT": str(sandbox.throughput),
-            "WHIMBREL_SERVER_HOST": _reachable(settings.server.host),
+            "WHIMBREL_SERVER_HOST": settings.server.host,
             "WHIMBREL_SERVER_PORT": str(settings.server.port),
         },
     )
@@ -159,15 +159,11 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         await child.wait()
 
 
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - it is translated
-
-
 def _greeting(url: str) -> str:
     return f"""Whimbrel is ready on {url}
 Send a message, and watch its delivery reports arrive here:
 
-curl -sS {url}/send -d '{{"login":"{LOGIN}","password":"{PASSWORD}","id":"8770100",\
+curl -sS {url}/send -d '{{"login":"{LOGIN}","password":"{PASSWORD}",\
 "destAddr":"70000000001","message":{{"type":"WHATSAPP","data":{{"instantContent":\
 {{"type":"TEXT","data":{{"text":"Hello from Whimbrel"}}}}}}}}}}'
 """

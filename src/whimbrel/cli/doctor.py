@@ -15,7 +15,7 @@ from whimbrel import __version__
 from whimbrel.cli.terminal import ConfigOption, console, read_settings
 from whimbrel.clock import SystemClock
 from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
-from whimbrel.settings import Settings, WhatsappAccount
+from whimbrel.settings import Settings, WhatsappAccount, local_url
 from whimbrel.store.migrate import upgrade
 
 _CLOCK_TOLERANCE_SECONDS = 5
@@ -117,7 +117,7 @@ async def _check_callback(
     http: HttpOut, settings: Settings, name: str, account: WhatsappAccount
 ) -> Finding:
     """Shake hands with ourselves as Meta would."""
-    base = settings.server.public_url or f"http://{settings.server.host}:{settings.server.port}"
+    base = settings.server.public_url or local_url(settings.server.host, settings.server.port)
     callback = f"{base.rstrip('/')}/hooks/whatsapp/{name}"
     challenge = "1158201444"
     query = urlencode(

@@ -90,7 +90,9 @@ def add(
     _check_login(login)
     password, shown = _password(password_stdin=password_stdin)
     try:
-        added = with_store(config, lambda store: add_partner(store, login, password, profile))
+        added = with_store(
+            config, lambda store: add_partner(store, login, password, profile), create=True
+        )
     except BadPassword as error:
         fail(f"password: {error}")
     if not added:

@@ -66,6 +66,7 @@ def changed(profile: Profile, options: Mapping[str, Any], **members: Any) -> Pro
     if new.default_sender and new.default_sender not in new.senders:
         new.senders = [*new.senders, new.default_sender]
     new.subnets = [subnet for subnet in new.subnets if subnet]
+    new.senders = [sender for sender in new.senders if sender]
     _check(new)
     return new
 

@@ -3,7 +3,7 @@
 from rich.markup import escape
 from rich.table import Table
 
-from whimbrel.cli.terminal import ConfigOption, console, moment, on_store, read_settings
+from whimbrel.cli.terminal import ConfigOption, console, moment, read_settings, with_store
 from whimbrel.clock import SystemClock
 from whimbrel.domain.status import LinkState
 from whimbrel.settings import Settings
@@ -28,7 +28,7 @@ def status(config: ConfigOption = None) -> None:
             partners,
         )
 
-    queues, pauses, partners = on_store(settings, work)
+    queues, pauses, partners = with_store(config, work)
     _show_senders(settings, pauses)
     _show_links(queues, partners)
     _show_reports(queues, partners)

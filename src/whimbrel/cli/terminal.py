@@ -34,20 +34,36 @@ ConfigOption = Annotated[
 
 def read_settings(config: Path | None) -> Settings:
     """Load the settings of a command. Raises `SettingsError`."""
-    if config is None:
-        named = os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG")
-        here = Path(CONFIG_NAME)
-        config = Path(named) if named else (here if here.exists() else None)
-    return load(config)
+    return load(_find(config))
 
 
-def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Run `work` on the store of the settings, made or brought up to date first."""
-    return on_store(read_settings(config), work)
+def _find(config: Path | None) -> Path | None:
+    if config is not None:
+        return config
+    named = os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+    here = Path(CONFIG_NAME)
+    return Path(named) if named else (here if here.exists() else None)
+
+
+def with_store(
+    config: Path | None, work: Callable[[Store], Awaitable[T]], *, create: bool = False
+) -> T:
+    """Run `work` on the store of the settings, as `on_store` does.
+
+    Without any settings and without a store, the command was given in the wrong folder: unless
+    `create`, nothing is made there.
+    """
+    settings = read_settings(config)
+    if not create and _find(config) is None and not Path(settings.store.path).exists():
+        fail(f"no {CONFIG_NAME} and no {settings.store.path} here; name the settings with --config")
+    return on_store(settings, work)
 
 
 def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Run `work` on a store, beside a gateway that may have it open."""
+    """Run `work` on a store, beside a gateway that may have it open.
+
+    The store is made or brought up to date first.
+    """
     path = Path(settings.store.path)
     if not path.parent.is_dir():
         fail(f"store.path: there is no folder {path.parent}")

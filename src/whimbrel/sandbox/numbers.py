@@ -6,7 +6,7 @@ nothing about messages.
 
 from dataclasses import dataclass
 
-from whimbrel.settings import Settings
+from whimbrel.settings import Settings, local_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,17 @@ class SandboxNumber:
 def numbers_from(settings: Settings) -> list[SandboxNumber]:
     """Return a number for each `[whatsapp.NAME]` of the settings.
 
-    The callback is the gateway's own `http://<server.host>:<server.port>/hooks/whatsapp/<NAME>`.
+    The callback is the gateway's own, on this machine: `/hooks/whatsapp/<NAME>`.
     The displayed number is invented from the Graph id, for the settings do not hold one.
     """
-    server = settings.server
-    host = f"[{server.host}]" if ":" in server.host else server.host
+    gateway = local_url(settings.server.host, settings.server.port)
     return [
         SandboxNumber(
             phone_number_id=account.phone_number_id,
             token=account.token,
             app_secret=account.app_secret,
             verify_token=account.verify_token,
-            callback_url=f"http://{host}:{server.port}/hooks/whatsapp/{name}",
+            callback_url=f"{gateway}/hooks/whatsapp/{name}",
             display_phone_number=f"7900{account.phone_number_id[-7:]:0>7}",
             verified_name=account.sender,
         )
