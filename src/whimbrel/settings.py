@@ -47,8 +47,8 @@ class ServerSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     accept_queue_limit: Annotated[
         int,
         Meta(
-            description="Requests that may wait for the store at once; a further one is answered "
-            "code 1 with Retry-After at once.",
+            description="How much may wait for the store at once, whatever it is; beyond it "
+            "requests are answered code 1 with Retry-After at once.",
             ge=1,
         ),
     ] = 2_000

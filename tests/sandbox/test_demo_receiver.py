@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 
 from whimbrel.sandbox import Receiver
-from whimbrel.serving import serve_app
 from whimbrel.sandbox.receiver import line_of
+from whimbrel.serving import serve_app
 
 REPORT = {
     "id": "8770100",

@@ -110,6 +110,14 @@ async def test_close_finishes_what_waits(store: SqliteStore, database: Database)
     assert len(noted(database)) == 600
 
 
+async def test_a_store_that_has_hardly_begun_does_so_too(database: Database) -> None:
+    store = SqliteStore(database.path)
+    answer = store.write(note, "first and last")
+    await store.close()
+    assert answer.done()
+    assert noted(database) == {"first and last"}
+
+
 async def test_a_closed_store_takes_nothing(store: SqliteStore) -> None:
     await store.close()
     with pytest.raises(StoreUnavailable):

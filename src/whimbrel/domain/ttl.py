@@ -15,6 +15,11 @@ _UNITS = {"SECONDS": SECOND, "MINUTES": MINUTE, "HOURS": HOUR}
 class BadTtl(ValueError):
     """The lifetime is not allowed. The message tells the rule that it breaks."""
 
+    def __init__(self, member: str, text: str) -> None:
+        super().__init__(text)
+        self.member = member
+        """As the Partner spells it: ttl or ttlUnit."""
+
 
 class _Rule(NamedTuple):
     allowed: Container[int]
@@ -65,10 +70,10 @@ def lifetime(channel: str, ttl: int | None, unit: str | None, *, has_next: bool)
     rule = _RULES[channel, has_next]
     unit_length = _UNITS.get("MINUTES" if unit is None else unit.upper())
     if unit_length is None:
-        raise BadTtl("The unit of a lifetime is SECONDS, MINUTES or HOURS.")
+        raise BadTtl("ttlUnit", "The unit of a lifetime is SECONDS, MINUTES or HOURS.")
     if not ttl:
         return None
     duration = ttl * unit_length
     if duration not in rule.allowed:
-        raise BadTtl(rule.text)
+        raise BadTtl("ttl", rule.text)
     return duration

@@ -192,7 +192,7 @@ def _check_ttl(
     try:
         return ttl.lifetime(channel, message.ttl, message.ttl_unit, has_next=has_next)
     except ttl.BadTtl as error:
-        _refuse(RefusalCode.INVALID_TTL, f"{path}.data.ttl", str(error))
+        _refuse(RefusalCode.INVALID_TTL, f"{path}.data.{error.member}", str(error))
 
 
 def _check_schedule(request: SendRequest, now: int) -> tuple[Schedule | None, int, int | None]:

@@ -26,7 +26,7 @@ from whimbrel.store.engine import (
 
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 _BUSY_PAUSE = 0.002  # another process (the CLI) holds the lock for about as long
-_BUSY_LIMIT = 5.0  # longer than any command of ours writes
+_BUSY_LIMIT = 2.0  # longer than commands of ours write; clients do not wait longer
 _GROUP_LIMIT = 256  # items an operation a group: keeps the loop's longest stop near 5 ms
 _CACHE_KIB = 65_536
 # After a group of some size the next one gathers for a moment: each COMMIT costs a walk to another
@@ -94,7 +94,10 @@ class SqliteStore:
 
     async def read(self, operation: Operation[Item, Result], item: Item) -> Result:
         """Run an operation that changes nothing; it sees what has been committed."""
-        return self._run(self._reader, operation([item]))[0]
+        try:
+            return self._run(self._reader, operation([item]))[0]
+        except sqlite3.Error as error:
+            raise StoreUnavailable(str(error)) from error
 
     async def close(self) -> None:
         """Write what waits, then close."""

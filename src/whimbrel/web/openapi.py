@@ -77,7 +77,7 @@ def _paths(body: Any, answer: Any, error: Any) -> dict[str, Any]:
         "/hooks/whatsapp/{account}": {
             "parameters": [account],
             "get": _handshake(),
-            "post": _webhook(),
+            "post": _webhook(error),
         },
         "/healthz": {"get": _plain("healthz", "The process lives.", {"200": "It does."})},
         "/readyz": {
@@ -183,8 +183,8 @@ def _handshake() -> dict[str, Any]:
     }
 
 
-def _webhook() -> dict[str, Any]:
-    return {
+def _webhook(error: Any) -> dict[str, Any]:
+    operation = {
         **_plain(
             "receiveWebhook",
             "Meta's webhook, signed with the app secret.",
@@ -199,6 +199,8 @@ def _webhook() -> dict[str, Any]:
         ),
         "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
     }
+    operation["responses"]["500"] = _json_answer("Something unforeseen; send it again.", error)
+    return operation
 
 
 def _plain(name: str, summary: str, answers: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import StoreUnavailable
-from whimbrel.web.answers import error_body, send_json
+from whimbrel.web.answers import error_body, send_json, send_refusal
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.hooks import WhatsappHook
 from whimbrel.web.openapi import openapi_document
@@ -42,9 +42,6 @@ def create_site(
             await is_ready()
         except StoreUnavailable as error:
             return PlainTextResponse(f"not ready: {error}\n", 503)
-        except Exception:  # noqa: BLE001 - whatever is wrong, requests would fail too
-            _log.exception("readiness_failed")
-            return PlainTextResponse("not ready\n", 503)
         return PlainTextResponse("ready\n")
 
     async def show_metrics(_: Request) -> Response:
@@ -86,8 +83,14 @@ def _route(path: str, **handlers: _Handler) -> Route:
         if handler is None:
             await _refuse_method(scope, send, allowed)
             return
-        response = await handler(Request(scope, receive, send))
-        await response(scope, receive, send)
+        try:
+            response = await handler(Request(scope, receive, send))
+        except Exception:  # noqa: BLE001 - the caller gets an answer, the log the details
+            _log.exception("handler_failed", path=path)
+            refusal = Refusal(RefusalCode.UNFORESEEN, "Something unforeseen happened.")
+            await send_refusal(send, refusal)
+        else:
+            await response(scope, receive, send)
 
     return Route(path, _Application(endpoint))
 
