@@ -121,6 +121,8 @@ class Dispatcher:
             record = self._not_now(link, line) or await self._submit(link, line)
             await self._store.write(record_submits, record)
             self._wake_reports()
+            if isinstance(record.event, Taken):
+                await self._worked(line)
         except Exception:  # noqa: BLE001
             # The attempt is on disk: its lease will run out, and the timers settle it.
             _log.exception("submit_not_recorded", link_id=link.link_id)
@@ -146,7 +148,6 @@ class Dispatcher:
         except SubmitError as error:
             record = await self._failed(link, line, started, error)
         else:
-            await self._worked(line)
             taken = Taken(link.attempt, self._clock.now(), provider_id)
             record = SubmitRecord(link.link_id, taken, started)
         outcome = outcome_of(record.event)

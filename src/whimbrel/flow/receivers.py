@@ -9,7 +9,7 @@ import asyncio
 
 from whimbrel.clock import MINUTE, SECOND
 
-_AHEAD = 4  # times the cap: claimed before a slot is free, so that none waits for the store
+AHEAD = 4  # times the cap: claimed before a slot is free, so that none waits for the store
 _FAILURES_TO_OPEN = 5
 _FIRST_PAUSE = 5 * SECOND
 _LONGEST_PAUSE = 1 * MINUTE
@@ -22,7 +22,7 @@ class Receiver:
         """`cap` is how many POSTs may be under way at once."""
         self.slots = asyncio.Semaphore(cap)
         self.in_hand = 0
-        self._most_in_hand = _AHEAD * cap
+        self._most_in_hand = AHEAD * cap
         self._failures = 0
         self._shut_until = 0
 

@@ -19,7 +19,7 @@ from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.retry import report_pause
 from whimbrel.flow.partner_directory import PartnerDirectory
-from whimbrel.flow.receivers import Receiver
+from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
 from whimbrel.http_out import HttpOut, NotSent, Unanswered
 from whimbrel.metrics import Metrics
@@ -72,7 +72,7 @@ class Reporter:
         self._http = http
         self._metrics = metrics
         self._cap = cap
-        self._lease = timeout + _LEASE_MARGIN
+        self._lease = (AHEAD + 1) * timeout + _LEASE_MARGIN  # the last in hand waits for the others
         self._wake = wake
         self._chance = chance
         self._receivers: dict[str, Receiver] = {}
