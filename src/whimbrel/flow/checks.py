@@ -66,7 +66,7 @@ def check(
         content_window=window,
         dest_addr=dest_addr,
         registered_delivery=request.registered_delivery,
-        notify_url=request.notify_url if usable_url(request.notify_url or "") else None,
+        notify_url=_usable(request.notify_url),
         extra_param=request.extra_param,
         schedule=hours.to_json() if hours else None,
         accepted_at=now,
@@ -85,6 +85,11 @@ def check(
             ),
         ),
     )
+
+
+def _usable(notify_url: str | None) -> str | None:
+    """A URL that cannot be used is the same as none: the Partner's own is taken (section 1)."""
+    return notify_url if notify_url and usable_url(notify_url) else None
 
 
 def _check_message(

@@ -77,7 +77,6 @@ class SendEndpoint:
             raise Refusal(
                 RefusalCode.UNFORESEEN, f"Something unforeseen happened; request {request_id}."
             ) from error
-        _log.debug("request_accepted", request_id=request_id, chain_id=accepted.mt_num)
         answer = SendAnswer(str(accepted.mt_num))
         if accepted.partner_ref is not None:
             answer.id = accepted.partner_ref
