@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.support.builders import a_link, a_link_on_its_way
+from tests.support.builders import a_link_on_its_way
 from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import (
@@ -24,12 +24,10 @@ from whimbrel.domain.chain import (
     Seen,
     Taken,
     move,
-    new_link_row,
 )
 from whimbrel.domain.status import (
     FIRST_SETTLED,
     MOVES,
-    NOTHING_TOLD,
     ErrorCode,
     LinkState,
     statuses_to_tell,
@@ -193,11 +191,6 @@ def test_an_attempt_that_was_not_begun_does_not_count() -> None:
     assert (link.due_at, link.attempt) == (LATER, EARLIER)
 
 
-def test_a_new_link_waits_and_nothing_is_told() -> None:
-    link = new_link_row(a_link(due_at=NOW))
-    assert (link.state, link.told, link.attempt, link.due_at) == (S.QUEUED, NOTHING_TOLD, 0, NOW)
-
-
 # Whatever comes, in whatever order
 
 ORDER = [0, 5, 2, 9]
@@ -210,7 +203,7 @@ class Journey:
     """A link with its claims, and what its Partner was told."""
 
     def __init__(self) -> None:
-        self.link = new_link_row(a_link())
+        self.link = a_link_on_its_way(S.QUEUED, attempt=0, attempted_at=None)
         self.told: list[int] = []
 
     def claim(self) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from whimbrel.domain.content import Channel, Content
-from whimbrel.domain.status import FIRST_SETTLED, MOVES, NOTHING_TOLD, ErrorCode, LinkState
+from whimbrel.domain.status import FIRST_SETTLED, MOVES, ErrorCode, LinkState
 
 
 class NewLink(Struct, frozen=True, kw_only=True):
@@ -204,22 +204,3 @@ def _expired(link: Link, at: int) -> Link:
     if link.state >= FIRST_SETTLED or link.state is LinkState.SUBMITTING or at < link.expires_at:
         return link
     return replace(link, state=LinkState.EXPIRED, done_at=at, error_code=ErrorCode.TIMEOUT)
-
-
-def new_link_row(link: NewLink) -> Link:
-    """Return a new link as the journey sees it."""
-    return Link(
-        link_id=link.link_id,
-        sender=link.sender,
-        state=LinkState.QUEUED,
-        told=NOTHING_TOLD,
-        attempt=0,
-        attempted_at=None,
-        ttl=link.ttl,
-        due_at=link.due_at,
-        expires_at=link.expires_at,
-        submitted_at=None,
-        done_at=None,
-        provider_id=None,
-        error_code=ErrorCode.NONE,
-    )

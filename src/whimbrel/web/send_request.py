@@ -19,12 +19,6 @@ from whimbrel.domain.request import (
     SendRequest,
 )
 
-_MOST = 2**63 - 1
-
-
-def _described(kind: Any, text: str, **rules: Any) -> Any:
-    return Annotated[kind, Meta(description=text, **rules)]
-
 
 class ContentData(Struct, rename={"image_url": "imageURL", "image_url_too": "imageUrl"}):
     """A text or an image, never both."""
