@@ -48,11 +48,11 @@ class LoadResult(Struct):
 class Load:
     """One run against one server."""
 
-    def __init__(self, port: int, *, limit: int, watch: int) -> None:
-        """Send `limit` requests at most. `watch` is the server's process."""
+    def __init__(self, port: int, *, limit: int, watch: int, first: int = 0) -> None:
+        """Send `limit` requests at most, from the number `first` on. `watch`: the server's pid."""
         self._port = port
         self._requests = Requests(port)
-        self._numbers = count()
+        self._numbers = count(first)
         self._limit = limit
         self._watch = watch
         self._sent = self._accepted = 0
@@ -159,10 +159,11 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--limit", type=int, default=1_000_000, help="requests at most")
+    parser.add_argument("--first", type=int, default=0, help="id of the first request")
     given = parser.parse_args()
 
     async def work() -> LoadResult:
-        load = Load(given.port, limit=given.limit, watch=given.watch)
+        load = Load(given.port, limit=given.limit, watch=given.watch, first=given.first)
         return await load.run(given.connections, given.warm_up, given.seconds)
 
     print(msgspec.json.encode(uvloop.run(work())).decode())

@@ -3,6 +3,7 @@
 No secret and no text of a message is ever passed to a logger; `_censored` is the second lock.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -29,9 +30,19 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
+
+
+class _StandardError:
+    """Writes lines; one that cannot be written is lost, for no message may stop because of it."""
+
+    def info(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a broken pipe, a full disk, a closed file
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - that is what it is for
+
+    debug = warning = error = critical = info
 
 
 def _censored(
