@@ -5,6 +5,7 @@ import encodings
 import encodings.aliases
 import pkgutil
 import re
+from functools import lru_cache
 
 from starlette.types import Receive, Scope
 
@@ -85,6 +86,7 @@ def _decoded(body: bytes, charset: str) -> bytes:
         raise UnknownCharset(f"Content-Type: the body is not in {charset[:40]}.") from error
 
 
+@lru_cache(maxsize=256)
 def _codec(charset: str) -> str:
     """Return Python's name of a charset, empty if it has none."""
     alias = encodings.normalize_encoding(charset).lower()
