@@ -138,7 +138,7 @@ class SqliteStore:
                 for outcome in self._outcomes(operation, waiting)
             ]
             await asyncio.get_running_loop().run_in_executor(self._committer, self._commit)
-        except (sqlite3.Error, StoreUnavailable) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             if self._writer.in_transaction:
                 self._writer.rollback()
             failure = StoreUnavailable(str(error))
