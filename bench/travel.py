@@ -135,7 +135,7 @@ class Partner:
     async def _journeys(self, count: int, under_way: int, rate: float, limit: float) -> None:
         """Make so many journeys, within a time."""
         self._until += count
-        self._most_allowed = under_way
+        self._most_allowed = 0 if rate else under_way  # by the clock, no end begins another
         self._done.clear()
         if self._next == self._until:
             return
