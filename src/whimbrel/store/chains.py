@@ -12,7 +12,7 @@ INSERT INTO chains (chain_id, partner_id, partner_ref, dedupe_ref, content_key, 
     registered_delivery, notify_url, extra_param, schedule, accepted_at, request_id)
 VALUES (:chain_id, :partner_id, :partner_ref, :dedupe_ref, :content_key, :dest_addr,
     :registered_delivery, :notify_url, :extra_param, :schedule, :accepted_at, :request_id)
-ON CONFLICT DO NOTHING RETURNING chain_id
+ON CONFLICT DO NOTHING
 """)
 _INSERT_LINK = Statement("""
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
@@ -40,29 +40,49 @@ class Accepted(NamedTuple):
 def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     """Store each chain unless it repeats another (`protocol.md`, section 4).
 
-    A repeated `id` is looked for first, so that a repeat by both is a repeat of the request.
+    Most groups repeat nothing and are inserted at once; the others are looked at one by one.
     """
-    accepted: list[Accepted] = []
-    links: list[Params] = []
-    for chain in chains:
-        outcome = yield from _accept(chain)
-        accepted.append(outcome)
-        if outcome.chain_id == chain.chain_id:
-            links += [_link_params(chain, link) for link in chain.links]
+    if all(chain.content_key is None for chain in chains):
+        accepted = yield from _accept_at_once(chains)
+    else:
+        accepted = []
+        for chain in chains:
+            accepted.append((yield from _accept(chain)))
+    links = [
+        _link_params(chain, link)
+        for chain, outcome in zip(chains, accepted, strict=True)
+        if outcome.chain_id == chain.chain_id
+        for link in chain.links
+    ]
     yield Do(_INSERT_LINK, links)
     return accepted
 
 
+def _accept_at_once(chains: list[Chain]) -> Steps[list[Accepted]]:
+    """Insert all, and only where some repeat another's `id` ask which."""
+    inserted = yield Do(_INSERT_CHAIN, [_chain_params(chain) for chain in chains])
+    if inserted[0][0][0] == len(chains):
+        return [Accepted(chain.chain_id) for chain in chains]
+    keepers = yield Ask(_BY_REF, [(chain.partner_id, chain.dedupe_ref) for chain in chains])
+    return [
+        _by_ref(chain, rows[0][0] if rows else chain.chain_id)
+        for chain, rows in zip(chains, keepers, strict=True)
+    ]
+
+
+def _by_ref(chain: Chain, keeper: int) -> Accepted:
+    """Judge a chain by the number under which its `id` is kept."""
+    return Accepted(keeper, repeats_ref=keeper != chain.chain_id)
+
+
 def _accept(chain: Chain) -> Steps[Accepted]:
+    """Insert one; a repeated `id` is looked for first, for a repeat by both repeats the request."""
     if chain.content_key is not None:
         repeated = yield from _repeated(chain)
         if repeated:
             return repeated
-    inserted = yield Ask(_INSERT_CHAIN, (_chain_params(chain),))
-    if inserted[0]:
-        return Accepted(chain.chain_id)
-    rows = yield from ask_one(_BY_REF, chain.partner_id, chain.dedupe_ref)
-    return Accepted(rows[0][0], repeats_ref=True)
+    accepted = yield from _accept_at_once([chain])
+    return accepted[0]
 
 
 def _repeated(chain: Chain) -> Steps[Accepted | None]:

@@ -50,7 +50,7 @@ class Ask:
 
 
 class Do:
-    """Run a statement for each of `params`; nothing comes back."""
+    """Run a statement for each of `params`; the answer is how many rows it changed, `[[(n,)]]`."""
 
     __slots__ = ("params", "statement")
 

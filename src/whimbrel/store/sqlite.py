@@ -214,11 +214,9 @@ class SqliteStore:
         if text is None:
             text = self._texts[step.statement] = step.statement.numbered("?")
         if isinstance(step, Do):
-            _execute_many(connection, text, step.params)
-            return []
+            return [[(_execute_many(connection, text, step.params),)]]
         return [connection.execute(text, params).fetchall() for params in step.params]
 
 
-def _execute_many(connection: sqlite3.Connection, text: str, params: Sequence[Any]) -> None:
-    if params:
-        connection.executemany(text, params)
+def _execute_many(connection: sqlite3.Connection, text: str, params: Sequence[Any]) -> int:
+    return connection.executemany(text, params).rowcount if params else 0
