@@ -108,6 +108,7 @@ def main() -> None:
         proxy_headers=False,
         server_header=False,
         backlog=2_048,
+        timeout_keep_alive=75,  # as the gateway has it: at 5 s a busy connection can be cut
     )
     _Server(config).run()
 
