@@ -110,21 +110,8 @@ class Gateway:
         self.metrics = Metrics()
         self._partners = PartnerDirectory(store)
         self._gatekeeper = Gatekeeper(self._partners, clock)
-        self._upstream = HttpOut(
-            address_rule=None,  # the operator wrote these URLs
-            connect_timeout=_CONNECT_SECONDS,
-            timeout=settings.dispatch.submit_timeout_seconds,
-            connections=_CONNECTIONS,
-            user_agent=_USER_AGENT,
-        )
-        self._downstream = HttpOut(
-            address_rule=AddressRule(settings.reports.allowed_private_subnets),
-            connect_timeout=min(_CONNECT_SECONDS, settings.reports.timeout_seconds / 2),
-            timeout=settings.reports.timeout_seconds,
-            connections=_CONNECTIONS,
-            user_agent=_USER_AGENT,
-            max_body=1_024,  # an excerpt, for the history
-        )
+        self._upstream = _upstream(settings)
+        self._downstream = _downstream(settings)
         self._lines = _lines(settings, self._upstream)
         for line in self._lines.values():
             rate = self.metrics.sender_rate.labels(line.sender)
@@ -176,6 +163,7 @@ class Gateway:
             line = self._lines.get((Channel(pause.channel), pause.sender))
             if line is not None:
                 line.pause = pause
+                self.metrics.sender_paused.labels(pause.sender).set(1)
         chain_ids = ChainIds(_NODE, await store.read(last_chain_id, None))
         acceptor = Acceptor(
             store,
@@ -262,6 +250,29 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+
+
+def _upstream(settings: Settings) -> HttpOut:
+    """The client for channels; the operator wrote their URLs, so any address may be one."""
+    return HttpOut(
+        address_rule=None,
+        connect_timeout=min(_CONNECT_SECONDS, settings.dispatch.submit_timeout_seconds / 2),
+        timeout=settings.dispatch.submit_timeout_seconds,
+        connections=_CONNECTIONS,
+        user_agent=_USER_AGENT,
+    )
+
+
+def _downstream(settings: Settings) -> HttpOut:
+    """The client for reports; Partners wrote their URLs, so addresses are guarded."""
+    return HttpOut(
+        address_rule=AddressRule(settings.reports.allowed_private_subnets),
+        connect_timeout=min(_CONNECT_SECONDS, settings.reports.timeout_seconds / 2),
+        timeout=settings.reports.timeout_seconds,
+        connections=_CONNECTIONS,
+        user_agent=_USER_AGENT,
+        max_body=1_024,  # an excerpt, for the history
+    )
 
 
 def _lines(settings: Settings, http: HttpOut) -> dict[tuple[Channel, str], SenderLine]:
