@@ -49,13 +49,15 @@ async def test_a_later_status_waits_for_the_acknowledgement_of_the_earlier(sandb
     callback.usual_answer = 500
     await sandbox.text("+70000000001")
     await callback.until(lambda: len(callback.refused_posts) >= 6)
-    refused = {status["status"] for post in callback.refused_posts for status in _statuses(post)}
-    assert refused == {"sent"}
+    order = ["sent", "delivered", "read"]
+    for post in callback.refused_posts:  # on a slow machine several may be due for one POST
+        names = [status["status"] for status in _statuses(post)]
+        assert names == order[: len(names)]
 
     callback.usual_answer = 200
     await callback.until_statuses(3)
 
-    assert callback.names() == ["sent", "delivered", "read"]
+    assert callback.names() == order
 
 
 async def test_one_failing_webhook_does_not_delay_other_messages(sandbox, callback):
