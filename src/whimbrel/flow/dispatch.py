@@ -96,17 +96,19 @@ class Dispatcher:
                 yield Claim(lane, room, now, lease_until)
 
     def _next_look(self, lanes: list[tuple[str, int]], now: int) -> int | None:
-        moments = []
-        for lane, due_at in lanes:
-            line = self._lines.get(sender_of(lane))
-            if due_at > now:
-                moments.append(due_at)
-            elif line is not None and not line.under_way:
-                moments.append(max(line.next_room_at(self._clock), now + 1))
-            elif line is not None and line.pause is None:
-                wait = line.pacing.wait(self._clock.elapsed())
-                moments.append(now + max(round(wait * SECOND), 1)) if wait else None
-        return min(moments, default=None)
+        moments = (
+            due_at if due_at > now else self._next_room(self._lines.get(sender_of(lane)), now)
+            for lane, due_at in lanes
+        )
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _next_room(self, line: SenderLine | None, now: int) -> int | None:
+        """Return when a sender may have room again; None: when a submit that is under way ends."""
+        if line is None or (line.under_way and line.pause is not None):
+            return None
+        if line.under_way and not line.pacing.wait(self._clock.elapsed()):
+            return None
+        return max(line.next_room_at(self._clock), now + 1)
 
     def _start(self, link: ClaimedLink) -> None:
         line = self._lines[link.channel, link.sender]

@@ -80,18 +80,24 @@ class WhatsappConnector:
         return self._read(answer)
 
     def _read(self, answer: Answer) -> str:
-        try:
-            raise self._fault(self._envelope.decode(answer.body).error, answer)
-        except _NOT_OF_THE_FORM:
-            pass  # no error in it, or not JSON
+        error = self._error_in(answer)
+        if error is not None:
+            raise self._fault(error, answer)
         if not 200 <= answer.status < 300:
-            return _unreadable(answer)
+            raise _unreadable(answer)
         try:
             return self._taken.decode(answer.body).messages[0].id
-        except _NOT_OF_THE_FORM as error:
+        except _NOT_OF_THE_FORM as fault:
             # Taken, by its status, but without a number: only a receipt can tell.
             detail = f"HTTP {answer.status} without a message id"
-            raise SubmitError(SubmitFault.NO_ANSWER, detail) from error
+            raise SubmitError(SubmitFault.NO_ANSWER, detail) from fault
+
+    def _error_in(self, answer: Answer) -> _Error | None:
+        """Return Meta's error object; None where there is none, or no JSON."""
+        try:
+            return self._envelope.decode(answer.body).error
+        except _NOT_OF_THE_FORM:
+            return None
 
     def _fault(self, error: _Error, answer: Answer) -> SubmitError:
         verdict = answer_verdict(
@@ -111,7 +117,7 @@ class WhatsappConnector:
         )
 
 
-def _unreadable(answer: Answer) -> str:
+def _unreadable(answer: Answer) -> SubmitError:
     """Judge an answer that is not the API's: a proxy's page, most likely.
 
     A 5xx from in between does not say whether the request went through (502, 504), and so is not
@@ -120,7 +126,7 @@ def _unreadable(answer: Answer) -> str:
     """
     fault = SubmitFault.NO_ANSWER if answer.status >= 500 else SubmitFault.RETRY
     detail = f"HTTP {answer.status} without Meta's error object"
-    raise SubmitError(fault, detail, error_code=ErrorCode.TIMEOUT)
+    return SubmitError(fault, detail, error_code=ErrorCode.TIMEOUT)
 
 
 def _detail(error: _Error) -> str:
