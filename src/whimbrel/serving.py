@@ -6,6 +6,7 @@ Knows nothing of what is served; the gateway and the sandbox both stand on it.
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -46,9 +47,15 @@ async def serve_app(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     with contextlib.closing(listener):
         server = _Server(config, stop, lambda: on_ready and on_ready(f"http://{shown}:{port}"))
         await server.serve(sockets=[listener])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Pass over uvicorn's word that a client kept its connection beyond the stop: clients may."""
+    return "timeout graceful shutdown exceeded" not in record.getMessage()
 
 
 class _Server(uvicorn.Server):
