@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo
 
 from whimbrel.domain.status import MOVES, LinkState
-from whimbrel.settings import ENVIRONMENT_PREFIX, Settings, WhatsappAccount
+from whimbrel.settings import ACCOUNTS, ENVIRONMENT_PREFIX, Settings
 from whimbrel.web.answers import ERROR_FORMS
 
 ROOT = Path(__file__).parent.parent
@@ -50,8 +50,8 @@ def settings_page() -> str:
         'written as `"env:NAME"` in the file and taken from the variable that they name.',
     ]
     for section in msgspec.structs.fields(Settings):
-        if section.name == "whatsapp":
-            lines += _section("[whatsapp.NAME]", WhatsappAccount)
+        if section.name in ACCOUNTS:
+            lines += _section(f"[{section.name}.NAME]", ACCOUNTS[section.name])
         else:
             lines += _section(f"[{section.name}]", section.type)
     return "\n".join(lines) + "\n"
@@ -67,7 +67,9 @@ def _section(title: str, struct: type[Struct]) -> Iterator[str]:
 def _default(member: FieldInfo) -> str:
     if member.default is not msgspec.NODEFAULT:
         return f"`{msgspec.json.encode(member.default).decode()}`"
-    return "required" if member.required else "`[]`"
+    if member.required:
+        return "required"
+    return "`{}`" if member.default_factory is dict else "`[]`"
 
 
 def _description(member: FieldInfo) -> str:

@@ -10,15 +10,16 @@ A setting is taken from the built-in default, then the TOML file, then an enviro
 import ipaddress
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 ENVIRONMENT_PREFIX = "WHIMBREL_"
-_SECRET_MEMBERS = ("token", "app_secret", "verify_token")
+_SECRET_MEMBERS = {"whatsapp": ("token", "app_secret", "verify_token"), "smpp": ("password",)}
 
 
 class SettingsError(Exception):
@@ -79,6 +80,14 @@ class DispatchSettings(Struct, kw_only=True, forbid_unknown_fields=True):
         Meta(
             description="How long a link whose submit had no answer waits for a receipt that bears "
             "its number, before it is submitted again.",
+            ge=0,
+        ),
+    ] = 60.0
+    blocked_sender_seconds: Annotated[
+        float,
+        Meta(
+            description="How long a paused sender or an unbound SMSC may hold a link that has "
+            "another link behind it; then the cascade goes on.",
             ge=0,
         ),
     ] = 60.0
@@ -147,8 +156,77 @@ class WhatsappAccount(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = True
 
 
+class SmppAccount(Struct, kw_only=True, forbid_unknown_fields=True):
+    """One account at an SMSC, spoken to in SMPP 3.4."""
+
+    senders: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=20)]],
+        Meta(
+            description="The senders that go through this account, as Partners write them in "
+            "`serviceNumber`.",
+            min_length=1,
+        ),
+    ]
+    host: Annotated[str, Meta(description="Where the SMSC is.", min_length=1)]
+    port: Annotated[int, Meta(description="Its port.", ge=1, le=65535)] = 2775
+    tls: Annotated[bool, Meta(description="Speak TLS, and check its certificate.")] = False
+    system_id: Annotated[
+        str, Meta(description="Who we are to the SMSC.", min_length=1, max_length=15)
+    ]
+    password: Annotated[
+        str, Meta(description="Our password, up to 8 characters. Secret.", max_length=8)
+    ]
+    system_type: Annotated[str, Meta(description="Some SMSCs ask for one.", max_length=12)] = ""
+    throughput: Annotated[
+        float, Meta(description="Parts a second that the SMSC takes from us; 0: no pacing.", ge=0)
+    ] = 0.0
+    submit_window: Annotated[
+        int, Meta(description="Parts that may wait for the SMSC's answer at once.", ge=1, le=10_000)
+    ] = 50
+    enquire_link_seconds: Annotated[
+        float,
+        Meta(
+            description="After so much silence the SMSC is asked whether it is there; after as "
+            "much again the connection is given up.",
+            gt=0,
+        ),
+    ] = 30.0
+    source_ton: Annotated[
+        Annotated[int, Meta(ge=0, le=255)] | None,
+        Meta(
+            description="Type of number of the sender; absent: told by its form (alphanumeric 5, "
+            "short code 3, international 1)."
+        ),
+    ] = None
+    source_npi: Annotated[
+        Annotated[int, Meta(ge=0, le=255)] | None,
+        Meta(description="Numbering plan of the sender; absent: as above."),
+    ] = None
+    dest_ton: Annotated[int, Meta(description="Type of number of subscribers.", ge=0, le=255)] = 1
+    dest_npi: Annotated[int, Meta(description="Numbering plan of subscribers.", ge=0, le=255)] = 1
+    receipt_ids: Annotated[
+        str,
+        Meta(
+            description="How receipts spell the message id that the answer to the submit gave: "
+            "`same`, `hex` (decimal in the answer), `decimal` (hex in the answer), or `auto`: "
+            "whichever is found.",
+            pattern="^(auto|same|hex|decimal)$",
+        ),
+    ] = "auto"
+    receipt_zone: Annotated[
+        str, Meta(description="IANA zone of the dates in receipts; empty: UTC+3.")
+    ] = ""
+    error_codes: Annotated[
+        dict[str, Annotated[int, Meta(ge=1, le=16)]],
+        Meta(
+            description="What this SMSC's own error codes mean, as errorCodes of the reports, for "
+            'example `{ "1234" = 8 }`; the codes of GSM are known.'
+        ),
+    ] = field(default_factory=dict)
+
+
 class SandboxSettings(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The local stand-in for Meta's Cloud API, `whimbrel sandbox`."""
+    """The local stand-in for Meta's Cloud API and for an SMSC, `whimbrel sandbox`."""
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on.", ge=0, le=65535)] = 8090
@@ -161,6 +239,14 @@ class SandboxSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     pair_limit: Annotated[
         bool, Meta(description="Refuse what goes over Meta's limit for one subscriber (131056).")
     ] = True
+    smsc_port: Annotated[
+        int,
+        Meta(
+            description="Port of the sandbox SMSC, which runs where a section [smpp.NAME] is.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 2775
 
 
 class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -172,7 +258,14 @@ class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
     reports: ReportsSettings = field(default_factory=ReportsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     whatsapp: dict[str, WhatsappAccount] = field(default_factory=dict)
+    smpp: dict[str, SmppAccount] = field(default_factory=dict)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+
+
+ACCOUNTS: Mapping[str, type[Struct]] = MappingProxyType(
+    {"whatsapp": WhatsappAccount, "smpp": SmppAccount}
+)
+"""The sections of sender accounts, `[SECTION.NAME]`, by section."""
 
 
 def local_url(host: str, port: int) -> str:
@@ -218,7 +311,7 @@ def _overlay_environment(document: dict[str, Any], environment: Mapping[str, str
     """Let `WHIMBREL_<SECTION>_<NAME>` win over the file, in every section of fixed name."""
     for section in msgspec.structs.fields(Settings):
         if not (isinstance(section.type, type) and issubclass(section.type, Struct)):
-            continue  # [whatsapp.NAME]: its secrets come by env: references
+            continue  # [whatsapp.NAME], [smpp.NAME]: their secrets come by env: references
         for member in msgspec.structs.fields(section.type):
             variable = f"{ENVIRONMENT_PREFIX}{section.name}_{member.name}".upper()
             if variable not in environment:
@@ -230,33 +323,37 @@ def _overlay_environment(document: dict[str, Any], environment: Mapping[str, str
             )
 
 
+def _accounts(document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield the section, the name and the members of each sender account."""
+    for section in ACCOUNTS:
+        accounts = document.get(section)
+        if isinstance(accounts, dict):
+            yield from ((section, name, account) for name, account in accounts.items())
+
+
 def _resolve_secrets(document: dict[str, Any], environment: Mapping[str, str]) -> None:
-    accounts = document.get("whatsapp")
-    if not isinstance(accounts, dict):
-        return
-    for name, account in accounts.items():
+    for section, name, account in _accounts(document):
         if not isinstance(account, dict):
             continue
-        for member in _SECRET_MEMBERS:
+        for member in _SECRET_MEMBERS[section]:
             value = account.get(member)
             if not isinstance(value, str) or not value.startswith("env:"):
                 continue
             variable = value.removeprefix("env:")
             if not environment.get(variable):
                 raise SettingsError(
-                    f"whatsapp.{name}.{member}: the environment variable {variable} is not set"
+                    f"{section}.{name}.{member}: the environment variable {variable} is not set"
                 )
             account[member] = environment[variable]
 
 
 def _check_accounts(document: dict[str, Any], path: Path | None) -> None:
     """Check each account alone, for msgspec does not tell the key of a mapping."""
-    accounts = document.get("whatsapp")
-    for name, account in accounts.items() if isinstance(accounts, dict) else ():
+    for section, name, account in _accounts(document):
         try:
-            msgspec.convert(account, WhatsappAccount, strict=False)
+            msgspec.convert(account, ACCOUNTS[section], strict=False)
         except msgspec.ValidationError as error:
-            raise SettingsError(f"{path or 'environment'}: whatsapp.{name}: {error}") from error
+            raise SettingsError(f"{path or 'environment'}: {section}.{name}: {error}") from error
 
 
 def _check_subnets(name: str, subnets: list[str]) -> None:
@@ -268,13 +365,20 @@ def _check_subnets(name: str, subnets: list[str]) -> None:
 
 
 def _check_senders(settings: Settings) -> None:
+    """A sender belongs to one account of its channel, so that it tells which one to use."""
+    _check_section("whatsapp", {n: [one.sender] for n, one in settings.whatsapp.items()}, "sender")
+    _check_section("smpp", {n: one.senders for n, one in settings.smpp.items()}, "senders")
+
+
+def _check_section(section: str, accounts: Mapping[str, list[str]], member: str) -> None:
     seen: dict[str, str] = {}
-    for name, account in settings.whatsapp.items():
+    for name, senders in accounts.items():
         if not name.replace("-", "").replace("_", "").isalnum():
-            raise SettingsError(f"whatsapp.{name}: letters, digits, - and _ only")
-        if account.sender in seen:
-            raise SettingsError(
-                f"whatsapp.{name}.sender: {account.sender!r} is the sender of "
-                f"whatsapp.{seen[account.sender]} already"
-            )
-        seen[account.sender] = name
+            raise SettingsError(f"{section}.{name}: letters, digits, - and _ only")
+        for sender in senders:
+            if sender in seen:
+                raise SettingsError(
+                    f"{section}.{name}.{member}: {sender!r} is a sender of "
+                    f"{section}.{seen[sender]} already"
+                )
+            seen[sender] = name
