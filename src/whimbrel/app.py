@@ -16,6 +16,7 @@ from whimbrel.domain.chain_id import ChainIds
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import Receipt
 from whimbrel.flow.accept import Acceptor
+from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.ingest import Ingest
@@ -45,6 +46,7 @@ _CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
 _CONNECTIONS = 2_048
 _REFRESH_SECONDS = 1.0  # changes of Partners reach the gateway in this time
 _TICK_SECONDS = 0.25  # how late a lifetime may be noticed
+_BYPASS_SECONDS = 1.0
 _SWEEP_SECONDS = 5.0
 _IDLE_SECONDS = 1.0  # how long a stage sleeps if nothing wakes it: polling carries correctness
 _FAULT_PAUSE_SECONDS = 1.0
@@ -113,8 +115,8 @@ class Gateway:
         self._upstream = _upstream(settings)
         self._downstream = _downstream(settings)
         self._lines = _lines(settings, self._upstream)
-        for line in self._lines.values():
-            rate = self.metrics.sender_rate.labels(line.sender)
+        for line in set(self._lines.values()):
+            rate = self.metrics.sender_rate.labels(line.name)
             rate.set_function(partial(getattr, line.pacing, "rate"))
         self._dispatcher = Dispatcher(
             store,
@@ -140,6 +142,15 @@ class Gateway:
             clock,
             self.metrics,
             grace=grace,
+            wake_dispatch=wake_dispatch,
+            wake_reports=wake_reports,
+        )
+        self._cascade = Cascade(
+            store,
+            clock,
+            self._lines,
+            self.metrics,
+            patience=round(settings.dispatch.blocked_sender_seconds * SECOND),
             wake_dispatch=wake_dispatch,
             wake_reports=wake_reports,
         )
@@ -185,6 +196,8 @@ class Gateway:
             asyncio.create_task(self._stage(self._dispatcher.step, self._dispatch_wanted)),
             asyncio.create_task(self._stage(self._reporter.step, self._reports_wanted)),
             asyncio.create_task(self._every(_TICK_SECONDS, self._timers.step)),
+            asyncio.create_task(self._every(_TICK_SECONDS, self._cascade.release)),
+            asyncio.create_task(self._every(_BYPASS_SECONDS, self._cascade.bypass)),
             asyncio.create_task(self._every(_REFRESH_SECONDS, self._partners.refresh)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._timers.sweep)),
         ]

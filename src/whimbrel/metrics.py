@@ -44,6 +44,16 @@ class Metrics:
         self.late = self._counter(
             "late_deliveries", "Links delivered or read after they were told undelivered."
         )
+        self.fall_throughs = self._counter(
+            "cascade_fall_throughs",
+            "Links that got their turn, by why the one before missed its goal: failed, expired, "
+            "unread or blocked.",
+            "reason",
+        )
+        self.overlaps = self._counter(
+            "cascade_overlaps",
+            "Links that had been sent when one before them reached its goal after all.",
+        )
         self.expired = self._counter("expired_links", "Links whose lifetime or deadline passed.")
         self.webhooks = self._counter(
             "webhooks", "Webhook calls by account and HTTP status.", "account", "status"

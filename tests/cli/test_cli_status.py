@@ -67,7 +67,7 @@ def test_a_paused_sender_tells_why_and_until_when(cli: Cli, keep: Keep) -> None:
             "whatsapp.second": {**ACCOUNT, "sender": "PLOVER", "phone_number_id": "2"},
         }
     )
-    pause = SenderPause("WHATSAPP", "PLOVER", 1_795_400_030_000, 3, "190 Expired [463]", 0)
+    pause = SenderPause("WHATSAPP", "PLOVER", 0, 1_795_400_030_000, 3, "190 Expired [463]", 0)
     keep(lambda store: store.write(pause_senders, pause))
 
     outcome = cli.good("status")

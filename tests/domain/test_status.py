@@ -36,12 +36,14 @@ def test_read_is_the_end() -> None:
 
 _N = NOTHING_TOLD
 TELLS = {
+    LinkState.HELD: {_N: (), 0: (), 5: (), 2: (), 9: ()},
     LinkState.QUEUED: {_N: (), 0: (), 5: (), 2: (), 9: ()},
     LinkState.SUBMITTING: {_N: (), 0: (), 5: (), 2: (), 9: ()},
     LinkState.UNSURE: {_N: (), 0: (), 5: (), 2: (), 9: ()},
     LinkState.SUBMITTED: {_N: (0,), 0: (), 5: (), 2: (), 9: ()},
     LinkState.SENT: {_N: (0,), 0: (), 5: (), 2: (), 9: ()},
     LinkState.FAILED: {_N: (5,), 0: (5,), 5: (), 2: (), 9: ()},
+    LinkState.SPARED: {_N: (), 0: (), 5: (), 2: (), 9: ()},
     LinkState.EXPIRED: {_N: (5,), 0: (5,), 5: (), 2: (), 9: ()},
     LinkState.DELIVERED: {_N: (0, 2), 0: (2,), 5: (2,), 2: (), 9: ()},
     LinkState.READ: {_N: (0, 2, 9), 0: (2, 9), 5: (2, 9), 2: (9,), 9: ()},

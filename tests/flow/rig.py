@@ -7,7 +7,8 @@ from collections.abc import Callable
 from tests.support.builders import SENDER, Database
 from tests.support.clock import FakeClock
 from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
-from whimbrel.domain.content import Channel
+from whimbrel.domain.chain import PartsTaken
+from whimbrel.domain.content import Channel, Content
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
@@ -34,7 +35,8 @@ class ScriptedConnector:
     """
 
     def __init__(self, sender: str = SENDER) -> None:
-        self.sender = sender
+        self.name = sender
+        self.blocked_since: int | None = None
         self.script: deque[SubmitError] = deque()
         self.usual_fault: SubmitError | None = None
         self.gate: asyncio.Event | None = None
@@ -46,7 +48,10 @@ class ScriptedConnector:
         """The chains of all submits, in their order."""
         return [submission.link_id >> 4 for submission in self.submissions]
 
-    async def submit(self, submission: Submission) -> str:
+    def cost(self, content: Content) -> int:
+        return 1
+
+    async def submit(self, submission: Submission) -> PartsTaken:
         self.submissions.append(submission)
         provider_id = f"wamid.{len(self.submissions)}"
         self.watch(submission)
@@ -55,7 +60,7 @@ class ScriptedConnector:
         fault = self.script.popleft() if self.script else self.usual_fault
         if fault is not None:
             raise fault
-        return provider_id
+        return PartsTaken({1: provider_id})
 
 
 class Journey:

@@ -42,6 +42,7 @@ def a_message(**changes: Any) -> MessageRequest:
         "content_type": "TEXT",
         "text": "Hello",
         "image_url": None,
+        "plain_text": None,
         "service_number": None,
         "ttl": None,
         "ttl_unit": None,

@@ -43,7 +43,8 @@ async def test_a_link_is_handed_over_as_it_was_accepted(
 ) -> None:
     await accept(journey.store, a_chain(link={"content": content}))
     await journey.dispatch()
-    assert journey.connector.submissions == [Submission(link_id(1, 0), 1, SUBSCRIBER, content)]
+    handed = Submission(link_id(1, 0), 1, SENDER, SUBSCRIBER, content, DAY)
+    assert journey.connector.submissions == [handed]
 
 
 async def test_a_taken_link_has_its_number_and_its_report(

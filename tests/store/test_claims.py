@@ -51,6 +51,7 @@ async def test_a_claim_hands_out_all_that_a_submit_needs(store: SqliteStore) -> 
             sender=SENDER,
             content=image,
             attempt=1,
+            ttl=DAY,
             closes_at=START + MINUTE,
             expires_at=START + DAY,
             dest_addr=SUBSCRIBER,

@@ -13,7 +13,7 @@ from whimbrel.store.engine import Do, Statement, Steps, StoreUnavailable
 from whimbrel.store.partners import partners_revision
 from whimbrel.store.sqlite import SqliteStore
 
-_NOTE = Statement("INSERT INTO senders VALUES (:name, 'WHATSAPP', 0, 0, '', 0)")
+_NOTE = Statement("INSERT INTO senders VALUES (:name, 'WHATSAPP', 0, 0, 0, '', 0)")
 
 
 class Broken(Exception):

@@ -5,11 +5,11 @@ from types import ModuleType
 import pytest
 
 from tests.support.builders import Database
-from whimbrel.store import chains, links, receipts, reports, submits, timers
+from whimbrel.store import chains, links, parts, receipts, reports, submits, timers
 from whimbrel.store.engine import Statement
 from whimbrel.store.sqlite import connect
 
-MODULES = [chains, links, receipts, reports, submits, timers]
+MODULES = [chains, links, parts, receipts, reports, submits, timers]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
     for module in MODULES
@@ -38,6 +38,8 @@ INDEXES = {
     (chains, "_CLAIM"): "links_due",
     (timers, "_EXPIRED"): "links_unsettled",
     (timers, "_LIMBO"): "links_limbo",
+    (timers, "_FALLING"): "links_held",
+    (timers, "_BLOCKED"): "links_passable",
     (receipts, "_BY_PROVIDER_ID"): "submits_provider_id",
     (receipts, "_MATCHABLE"): "parked_receipts_received_at",
     (receipts, "_FORGET_PARKED"): "parked_receipts_received_at",
@@ -48,7 +50,11 @@ INDEXES = {
     (reports, "_FIRST_OPEN"): "reports_open",
     (reports, "_STEP_BACK"): "reports_open",
 }
-IN_ORDER = [(timers, "_EXPIRED"), (timers, "_LIMBO"), (chains, "_CLAIM"), (reports, "_CLAIM")]
+IN_ORDER = [
+    *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
+    (chains, "_CLAIM"),
+    (reports, "_CLAIM"),
+]
 
 
 def plan_of(database: Database, module: ModuleType, name: str) -> list[str]:

@@ -5,7 +5,7 @@ from whimbrel.clock import MINUTE
 from whimbrel.store.senders import SenderPause, pause_senders, paused_senders, resume_senders
 from whimbrel.store.sqlite import SqliteStore
 
-PAUSE = SenderPause("WHATSAPP", "WHIMBREL", START + MINUTE, 1, "190 expired", START)
+PAUSE = SenderPause("WHATSAPP", "WHIMBREL", START, START + MINUTE, 1, "190 expired", START)
 
 
 async def test_a_pause_is_kept_until_the_sender_works_again(store: SqliteStore) -> None:

@@ -95,11 +95,13 @@ def a_link_on_its_way(state: LinkState = LinkState.QUEUED, **changes: Any) -> Li
         attempted_at=START,
         ttl=DAY,
         due_at=START,
+        closes_at=None,
         expires_at=START + DAY,
         submitted_at=None,
         done_at=None,
         provider_id=None,
         error_code=ErrorCode.NONE,
+        satisfied_by=None,
     )
     return replace(link, **changes)
 

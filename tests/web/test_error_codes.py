@@ -180,7 +180,7 @@ FAULTS = {
     "registeredDelivery": Fault(4, "registeredDelivery: ", {"registeredDelivery": 3}),
     "extraParam": Fault(4, "extraParam: ", {"extraParam": "a"}),
     "cascade": Fault(
-        4, "cascadeChainLink.state: ", {"cascadeChainLink": {"state": "", "message": a_text()}}
+        4, "cascadeChainLink: ", {"cascadeChainLink": {"state": "", "message": a_text()}}
     ),
     "duplicate": Fault(10, "id: a request with this id", {"login": "once", "id": USED}),
 }

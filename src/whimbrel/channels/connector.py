@@ -1,8 +1,11 @@
 """What the flow asks of a channel, and the closed list of ways in which a submit can fail."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from whimbrel.domain.chain import NOTHING_TAKEN, PartsTaken
 from whimbrel.domain.content import Content
 from whimbrel.domain.status import ErrorCode
 
@@ -29,7 +32,8 @@ class SubmitError(Exception):
 
     `code` is the channel's raw code and `detail` its words, both for operators. With `tries`, RETRY
     is worth that many attempts and then final with `error_code`. `pause` is how long the channel
-    asks us to wait, in milliseconds, where it says.
+    asks us to wait, in milliseconds, where it says. `taken` holds the parts of a long message that
+    the channel has taken all the same: these must not go again.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class SubmitError(Exception):
         error_code: ErrorCode = ErrorCode.UNKNOWN,
         tries: int | None = None,
         pause: int | None = None,
+        taken: PartsTaken = NOTHING_TAKEN,
     ) -> None:
         super().__init__(f"{fault}: {code} {detail}")
         self.fault = fault
@@ -49,6 +54,7 @@ class SubmitError(Exception):
         self.error_code = error_code
         self.tries = tries
         self.pause = pause
+        self.taken = taken
 
 
 class Submission(NamedTuple):
@@ -56,19 +62,33 @@ class Submission(NamedTuple):
 
     link_id: int
     attempt: int
+    sender: str
     dest_addr: str
     """E.164 digits without `+`."""
     content: Content
+    lifetime: int
+    """How long it may take from here to the subscriber, in milliseconds."""
+    taken: Mapping[int, str] = MappingProxyType({})
+    """The parts that earlier attempts have brought across, by their place from 1."""
 
 
 class Connector(Protocol):
-    """A sender account of a channel."""
+    """A sender account of a channel; it may serve several senders."""
 
     @property
-    def sender(self) -> str:
-        """The sender's name."""
+    def name(self) -> str:
+        """What operators call it."""
         ...
 
-    async def submit(self, submission: Submission) -> str:
-        """Hand a message over and return the channel's number for it. Raises `SubmitError`."""
+    @property
+    def blocked_since(self) -> int | None:
+        """Since when it can take nothing, in milliseconds UTC; None: it can."""
+        ...
+
+    def cost(self, content: Content) -> int:
+        """Tell how many of the units that the channel counts a message takes."""
+        ...
+
+    async def submit(self, submission: Submission) -> PartsTaken:
+        """Hand a message over, all of its parts. Raises `SubmitError`."""
         ...

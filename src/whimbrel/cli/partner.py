@@ -13,6 +13,7 @@ from rich.table import Table
 
 from whimbrel.cli.partner_options import (
     Burst,
+    Cascades,
     Concurrency,
     ContentWindow,
     DefaultSender,
@@ -70,6 +71,7 @@ def add(
     senders: Senders = None,
     default_sender: DefaultSender = None,
     message_types: Types = None,
+    cascades: Cascades = None,
     whatsapp_ttl: WhatsappTtl = None,
     sms_ttl: SmsTtl = None,
     duplicate_control: Duplicates = None,
@@ -112,6 +114,7 @@ def set_partner(
     senders: Senders = None,
     default_sender: DefaultSender = None,
     message_types: Types = None,
+    cascades: Cascades = None,
     whatsapp_ttl: WhatsappTtl = None,
     sms_ttl: SmsTtl = None,
     duplicate_control: Duplicates = None,

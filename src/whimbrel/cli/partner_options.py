@@ -23,6 +23,9 @@ DefaultSender = Annotated[str | None, typer.Option(help="The sender where it nam
 Types = Annotated[
     list[Channel] | None, typer.Option("--type", help="A message type it may use; repeatable.")
 ]
+Cascades = Annotated[
+    bool | None, typer.Option("--cascades/--no-cascades", help="Whether it may send cascades.")
+]
 WhatsappTtl = Annotated[
     int | None, typer.Option(min=1, max=10_080, help="Default lifetime on WhatsApp, minutes.")
 ]

@@ -4,6 +4,10 @@ Pure: the store loads a link, asks `move` what an event makes of it, and writes 
 within one transaction.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,6 +30,10 @@ class NewLink(Struct, frozen=True, kw_only=True):
     """When the sending hours that `due_at` opens close again; None: never."""
     expires_at: int
     """When it ends if it was never handed over."""
+    state: LinkState = LinkState.QUEUED
+    """HELD behind another link."""
+    satisfied_by: LinkState | None = None
+    """DELIVERED or READ: what saves it from falling through; None: no link stands behind it."""
 
 
 class Chain(Struct, frozen=True, kw_only=True):
@@ -58,16 +66,37 @@ class Link(Struct, frozen=True):
     link_id: int
     sender: str
     state: LinkState
+    satisfied_by: LinkState | None
     told: int
     attempt: int
     attempted_at: int | None
     ttl: int
     due_at: int
+    closes_at: int | None
     expires_at: int
     submitted_at: int | None
     done_at: int | None
     provider_id: str | None
     error_code: int
+
+    @property
+    def satisfied(self) -> bool:
+        """Tell whether it has reached its goal, so that the links behind it are spared."""
+        return self.satisfied_by is not None and self.state >= self.satisfied_by
+
+
+class PartsTaken(NamedTuple):
+    """What the channel has taken of a message."""
+
+    provider_ids: Mapping[int, str]
+    """The channel's number of each part, by its place from 1."""
+    parts: int = 1
+    """How many parts the message has."""
+    known_as: tuple[str, ...] = ()
+    """Every spelling of these numbers that a receipt may use."""
+
+
+NOTHING_TAKEN = PartsTaken(MappingProxyType({}))
 
 
 class Taken(Struct, frozen=True):
@@ -124,6 +153,12 @@ class LifetimeOver(Struct, frozen=True):
     at: int
 
 
+class Bypassed(Struct, frozen=True):
+    """Its sender is blocked for too long, and another link stands behind it."""
+
+    at: int
+
+
 class Seen(Struct, frozen=True):
     """A receipt: the channel says what became of an attempt."""
 
@@ -137,7 +172,7 @@ class Seen(Struct, frozen=True):
     """With FAILED: the channel gave it back, and it is worth another attempt then."""
 
 
-Event = Taken | Refused | Again | PutBack | NoAnswer | GraceOver | LifetimeOver | Seen
+Event = Taken | Refused | Again | PutBack | NoAnswer | GraceOver | LifetimeOver | Bypassed | Seen
 
 _IN_FLIGHT = frozenset({LinkState.SUBMITTING, LinkState.UNSURE})
 
@@ -153,16 +188,22 @@ def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an eve
             return _expired(link, at)
         case GraceOver(at) if link.state is LinkState.UNSURE:
             return replace(link, state=LinkState.QUEUED, due_at=at)
-        case Refused(attempt, at, error_code) if _awaits(link, attempt):
-            return replace(link, state=LinkState.FAILED, done_at=at, error_code=error_code)
-        case Again(attempt, _, due_at) if _awaits(link, attempt):
-            return replace(link, state=LinkState.QUEUED, due_at=due_at)
-        case PutBack(attempt, _, due_at) if _awaits(link, attempt):
-            return replace(link, state=LinkState.QUEUED, due_at=due_at, attempt=attempt - 1)
+        case Bypassed(at) if link.state is LinkState.QUEUED:
+            return replace(link, state=LinkState.FAILED, done_at=at, error_code=ErrorCode.UNROUTED)
         case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
             if attempt == link.attempt:
                 return replace(link, state=LinkState.UNSURE, due_at=until)
+        case Refused() | Again() | PutBack() if _awaits(link, event.attempt):
+            return _not_taken(link, event)
     return link
+
+
+def _not_taken(link: Link, event: Refused | Again | PutBack) -> Link:
+    if isinstance(event, Refused):
+        error_code = event.error_code
+        return replace(link, state=LinkState.FAILED, done_at=event.at, error_code=error_code)
+    again = replace(link, state=LinkState.QUEUED, due_at=event.due_at, closes_at=event.closes_at)
+    return replace(again, attempt=link.attempt - 1) if isinstance(event, PutBack) else again
 
 
 def _awaits(link: Link, attempt: int) -> bool:
@@ -201,6 +242,6 @@ def _failed(link: Link, event: Seen) -> Link:
 
 
 def _expired(link: Link, at: int) -> Link:
-    if link.state >= FIRST_SETTLED or link.state is LinkState.SUBMITTING or at < link.expires_at:
+    if LinkState.EXPIRED not in MOVES[link.state] or at < link.expires_at:
         return link
     return replace(link, state=LinkState.EXPIRED, done_at=at, error_code=ErrorCode.TIMEOUT)

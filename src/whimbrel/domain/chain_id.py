@@ -11,6 +11,7 @@ _EPOCH = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds
 _NODE_BITS = 6
 _RUNNING_BITS = 17
 _POSITION_BITS = 4  # at most 10 links in a chain
+_LAST_POSITION = (1 << _POSITION_BITS) - 1
 
 
 class ChainIds:
@@ -45,3 +46,13 @@ def link_id(chain_id: int, position: int) -> int:
 def chain_of(link: int) -> int:
     """Return the chain that a link belongs to."""
     return link >> _POSITION_BITS
+
+
+def position_of(link: int) -> int:
+    """Return the place of a link in its chain, 0 for the first."""
+    return link & _LAST_POSITION
+
+
+def links_of(chain_id: int) -> tuple[int, int]:
+    """Return the least and the greatest number that a link of this chain may have."""
+    return link_id(chain_id, 0), link_id(chain_id, _LAST_POSITION)

@@ -41,6 +41,8 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     senders: list[str] = []
     default_sender: str = ""
     message_types: list[Channel] = field(default_factory=lambda: [Channel.WHATSAPP])
+    cascades: bool = False
+    """Whether it may send cascades."""
     ttl_minutes: dict[Channel, Annotated[int, Meta(ge=1, le=10_080)]] = {}
     """Default lifetime per channel."""
     duplicate_control: DuplicateControl = DuplicateControl.OFF

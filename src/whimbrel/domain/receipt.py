@@ -30,6 +30,12 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """With `retry_pause`: only while fewer attempts than this were made; None: no such limit."""
     sender_broken: bool = False
     """With FAILED: the fault is the sender's, and its other links would fail as well."""
+    senders: tuple[str, ...] = ()
+    """Further senders of the same account: the receipt may be about their links too."""
+    aliases: tuple[str, ...] = ()
+    """Other spellings of `provider_id`, of which the submit's answer may have used one."""
+    subscriber: str | None = None
+    """Whom it was sent to, in digits, where the channel says."""
 
 
 class Report(Struct, frozen=True):

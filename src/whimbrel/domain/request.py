@@ -11,9 +11,12 @@ class MessageRequest(Struct, frozen=True, kw_only=True):
     """What one link is to carry, and how."""
 
     type: str
-    content_type: str
+    content_type: str | None
+    """None: there is no `instantContent`."""
     text: str | None
     image_url: str | None
+    plain_text: str | None
+    """`data.text`, where an SMS has its text."""
     service_number: str | None
     ttl: int | None
     ttl_unit: str | None

@@ -4,6 +4,8 @@ The number of a state is its rank: whatever comes late, doubled or out of order,
 rises (`protocol.md`, sections 6 and 7; Meta's page "Status messages webhook"). Two moves fall, and
 both belong to the dispatcher: a submit that surely did not go is queued again, and so is one that
 the channel took and then gave back. The picture in `ARCHITECTURE.md` is generated from `MOVES`.
+
+A link behind another one begins as HELD, and leaves that state once: nothing falls through twice.
 """
 
 from enum import IntEnum
@@ -13,6 +15,8 @@ from types import MappingProxyType
 class LinkState(IntEnum):
     """Where a link is on its way; the value is its rank and is what the store keeps."""
 
+    HELD = -10
+    """Waits for the link before it in the cascade to miss its goal."""
     QUEUED = 0
     """Waits for its time, for its sender or for another attempt."""
     SUBMITTING = 10
@@ -25,6 +29,8 @@ class LinkState(IntEnum):
     """It left the channel for the subscriber."""
     FAILED = 50
     """The channel refused it, or gave it up, for good."""
+    SPARED = 55
+    """Not sent, since a link before it has reached its goal."""
     EXPIRED = 60
     """Its lifetime or its deadline passed first."""
     DELIVERED = 70
@@ -36,7 +42,10 @@ class LinkState(IntEnum):
 S = LinkState
 MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
     {
-        S.QUEUED: frozenset({S.SUBMITTING, S.SENT, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
+        S.HELD: frozenset({S.QUEUED, S.SPARED}),
+        S.QUEUED: frozenset(
+            {S.SUBMITTING, S.SENT, S.FAILED, S.SPARED, S.EXPIRED, S.DELIVERED, S.READ}
+        ),
         S.SUBMITTING: frozenset(
             {S.QUEUED, S.UNSURE, S.SUBMITTED, S.SENT, S.FAILED, S.DELIVERED, S.READ}
         ),
@@ -46,12 +55,14 @@ MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
         S.SUBMITTED: frozenset({S.QUEUED, S.SENT, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
         S.SENT: frozenset({S.QUEUED, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
         S.FAILED: frozenset({S.DELIVERED, S.READ}),
+        S.SPARED: frozenset({S.DELIVERED, S.READ}),
         S.EXPIRED: frozenset({S.DELIVERED, S.READ}),
         S.DELIVERED: frozenset({S.READ}),
         S.READ: frozenset(),
     }
 )
-"""From each state, where a link may go. A move to `QUEUED` is another attempt."""
+"""From each state, where a link may go. A move to `QUEUED` is another attempt, or the first of a
+held link; a spared link can turn out to have gone in an attempt that had no answer."""
 del S
 
 FIRST_SETTLED = LinkState.FAILED

@@ -5,7 +5,8 @@
 2. `dispatch` claims links that are due, lets their connector submit them and records the outcome;
    `outcomes` says what an answer makes of its link; `sender_lines` how fast a sender may go.
 3. `ingest` files the channel's receipts, which move the links.
-4. `timers` ends lifetimes and settles submits that had no answer.
+4. `timers` ends lifetimes and settles submits that had no answer; `cascade` lets the next link go
+   where time or a blocked sender, and no event, decides it.
 5. `report` tells the Partner every state, in order, until it is acknowledged;
    `receivers` keeps a slow or dead one from harming the others, `report_body` is what they read.
 

@@ -4,18 +4,20 @@ Pure, and in the order of `protocol.md`, section 8. Every refusal names the memb
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
 from whimbrel.clock import SECOND
 from whimbrel.domain import extra_param, phone, schedule, ttl
+from whimbrel.domain.cascade import NEVER
 from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import BadContent, Channel, Content, Image, Text, check_text
 from whimbrel.domain.partner import DuplicateControl, Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest, SendRequest
-from whimbrel.domain.schedule import MOSCOW, Schedule
+from whimbrel.domain.schedule import MOSCOW, Schedule, within_deadline
+from whimbrel.domain.status import LinkState
 from whimbrel.http_out import usable_url
 
 _LONGEST_URL = 2_048
@@ -23,7 +25,7 @@ _LONGEST_REF = 255
 _MOST_LINKS = 10
 _QUOTED = 40  # characters of a wrong value; the rest would tell nobody anything
 _CHANNELS = {str(channel): channel for channel in Channel}
-_GOALS = {"DELIVERED", "READ"}
+_GOALS = {"DELIVERED": LinkState.DELIVERED, "READ": LinkState.READ}
 _MESSAGE = "message"
 
 Senders = Mapping[Channel, frozenset[str]]
@@ -34,6 +36,8 @@ class _CheckedMessage(NamedTuple):
     channel: Channel
     content: Content
     sender: str
+    lifetime: int
+    satisfied_by: LinkState | None = None
 
 
 def check(
@@ -46,45 +50,60 @@ def check(
     request_id: str,
 ) -> Chain:
     """Return the chain that `request` asks for. Raises `Refusal` 4, 7, 8, 9 or 11."""
-    message = _check_message(request.message, _MESSAGE, partner, senders)
+    channel, content, sender = _check_message(request.message, _MESSAGE, partner, senders)
     dest_addr = _check_dest_addr(request.dest_addr)
-    lifetime = _check_ttl(
-        request.message, _MESSAGE, message.channel, has_next=request.cascade is not None
-    ) or partner.default_lifetime(message.channel)
+    has_next = request.cascade is not None
+    lifetime = _check_ttl(request.message, _MESSAGE, channel, partner, has_next=has_next)
     hours, due_at, closes_at = _check_schedule(request, now)
     _check_the_rest(request)
+    messages = [_CheckedMessage(channel, content, sender, lifetime)]
     if request.cascade is not None:
-        _check_cascade(request.cascade, partner, senders)
+        messages = _check_cascade(messages[0], request.cascade, partner, senders)
     controlled = partner.profile.duplicate_control is not DuplicateControl.OFF
     window = partner.profile.content_window_seconds * SECOND
+    stored_hours = hours.to_json() if hours else None
     return Chain(
         chain_id=chain_id,
         partner_id=partner.partner_id,
         partner_ref=request.partner_ref,
         dedupe_ref=request.partner_ref if controlled else None,
-        content_key=_content_key(partner, dest_addr, message) if window else None,
+        content_key=_content_key(partner, dest_addr, messages[0]) if window else None,
         content_window=window,
         dest_addr=dest_addr,
         registered_delivery=request.registered_delivery,
         notify_url=_usable(request.notify_url),
         extra_param=request.extra_param,
-        schedule=hours.to_json() if hours else None,
+        schedule=stored_hours,
         accepted_at=now,
         request_id=request_id,
-        links=(
-            NewLink(
-                link_id=link_id(chain_id, 0),
-                position=0,
-                channel=message.channel,
-                sender=message.sender,
-                content=message.content,
-                ttl=lifetime,
-                due_at=due_at,
-                closes_at=closes_at,
-                expires_at=_expiry(due_at + lifetime, hours),
-            ),
-        ),
+        links=tuple(_links(chain_id, messages, due_at, closes_at, stored_hours)),
     )
+
+
+def _links(
+    chain_id: int,
+    messages: list[_CheckedMessage],
+    due_at: int,
+    closes_at: int | None,
+    schedule: str | None,
+) -> Iterator[NewLink]:
+    """Yield the first link, which has its turn, and those that are held behind it."""
+    ends_at = within_deadline(schedule, due_at + messages[0].lifetime)
+    for position, message in enumerate(messages):
+        held = position > 0
+        yield NewLink(
+            link_id=link_id(chain_id, position),
+            position=position,
+            channel=message.channel,
+            sender=message.sender,
+            content=message.content,
+            ttl=message.lifetime,
+            state=LinkState.HELD if held else LinkState.QUEUED,
+            due_at=(ends_at if position == 1 else NEVER) if held else due_at,
+            closes_at=None if held else closes_at,
+            expires_at=NEVER if held else ends_at,
+            satisfied_by=message.satisfied_by,
+        )
 
 
 def _usable(notify_url: str | None) -> str | None:
@@ -94,12 +113,10 @@ def _usable(notify_url: str | None) -> str | None:
 
 def _check_message(
     message: MessageRequest, path: str, partner: Partner, senders: Senders
-) -> _CheckedMessage:
+) -> tuple[Channel, Content, str]:
     channel = _check_type(message, path, partner, senders)
     content = _check_content(message, path, channel)
-    return _CheckedMessage(
-        channel, content, _check_sender(message, path, channel, partner, senders)
-    )
+    return channel, content, _check_sender(message, path, channel, partner, senders)
 
 
 def _check_type(message: MessageRequest, path: str, partner: Partner, senders: Senders) -> Channel:
@@ -127,6 +144,8 @@ def _check_type(message: MessageRequest, path: str, partner: Partner, senders: S
 
 
 def _check_content(message: MessageRequest, path: str, channel: Channel) -> Content:
+    if message.content_type is None:
+        return _plain_text(message, path, channel)
     path = f"{path}.data.instantContent"
     kind = message.content_type.upper()
     if kind not in {"TEXT", "IMAGE_URL"}:
@@ -136,11 +155,7 @@ def _check_content(message: MessageRequest, path: str, channel: Channel) -> Cont
     if kind == "TEXT":
         if message.text is None:
             _refuse_shape(f"{path}.data.text", "it is mandatory with type TEXT.")
-        try:
-            check_text(channel, message.text)
-        except BadContent as error:
-            raise Refusal(RefusalCode.INVALID_REQUEST, _located(path, str(error))) from error
-        return Text(message.text)
+        return _text(message.text, f"{path}.data.text", channel)
     if channel is Channel.SMS:
         _refuse_shape(f"{path}.type", "SMS carries TEXT only.")
     if message.image_url is None:
@@ -153,9 +168,26 @@ def _check_content(message: MessageRequest, path: str, channel: Channel) -> Cont
     return Image(message.image_url)
 
 
+def _plain_text(message: MessageRequest, path: str, channel: Channel) -> Text:
+    """An SMS has its text in `data.text`, as the provider's clients write it."""
+    if channel is not Channel.SMS:
+        _refuse_shape(f"{path}.data.instantContent", "this mandatory member is missing.")
+    if message.plain_text is None:
+        _refuse_shape(f"{path}.data.text", "this mandatory member is missing.")
+    return _text(message.plain_text, f"{path}.data.text", channel)
+
+
+def _text(text: str, path: str, channel: Channel) -> Text:
+    try:
+        check_text(channel, text)
+    except BadContent as error:
+        raise Refusal(RefusalCode.INVALID_REQUEST, _located(path, str(error))) from error
+    return Text(text)
+
+
 def _located(path: str, text: str) -> str:
     """Name the place, save where there is but one message: there the provider's own words stand."""
-    return text if path.startswith(f"{_MESSAGE}.") else f"{path}.data.text: {text}"
+    return text if path.startswith(f"{_MESSAGE}.") else f"{path}: {text}"
 
 
 def _check_sender(
@@ -192,12 +224,13 @@ def _check_dest_addr(dest_addr: str) -> str:
 
 
 def _check_ttl(
-    message: MessageRequest, path: str, channel: Channel, *, has_next: bool
-) -> int | None:
+    message: MessageRequest, path: str, channel: Channel, partner: Partner, *, has_next: bool
+) -> int:
     try:
-        return ttl.lifetime(channel, message.ttl, message.ttl_unit, has_next=has_next)
+        lifetime = ttl.lifetime(channel, message.ttl, message.ttl_unit, has_next=has_next)
     except ttl.BadTtl as error:
         _refuse(RefusalCode.INVALID_TTL, f"{path}.data.{error.member}", str(error))
+    return partner.default_lifetime(channel) if lifetime is None else lifetime
 
 
 def _check_schedule(request: SendRequest, now: int) -> tuple[Schedule | None, int, int | None]:
@@ -228,11 +261,6 @@ def _check_schedule(request: SendRequest, now: int) -> tuple[Schedule | None, in
     return hours, due_at, schedule.closes_at(hours, due_at, MOSCOW)
 
 
-def _expiry(expires_at: int, hours: Schedule | None) -> int:
-    deadline_at = hours.deadline_at if hours else None
-    return expires_at if deadline_at is None else min(expires_at, deadline_at)
-
-
 def _check_the_rest(request: SendRequest) -> None:
     """Check what has no link of its own, the Partner's `id` included."""
     if request.notify_url == "":
@@ -250,22 +278,36 @@ def _check_the_rest(request: SendRequest) -> None:
         _refuse_shape("id", f"it is longer than {_LONGEST_REF} characters.")
 
 
-def _check_cascade(cascade: CascadeRequest, partner: Partner, senders: Senders) -> NoReturn:
-    """Check every link of a cascade as it will be checked when cascades are carried out."""
-    path, link, links = "cascadeChainLink", cascade, 1
+def _check_cascade(
+    first: _CheckedMessage, cascade: CascadeRequest, partner: Partner, senders: Senders
+) -> list[_CheckedMessage]:
+    """Return all messages of a cascade, each but the last with the goal that it must reach."""
+    messages, path, link = [first], "cascadeChainLink", cascade
+    if not partner.profile.cascades:
+        _refuse_shape(path, "cascades are not allowed for this login.")
     while True:
-        links += 1
-        if links > _MOST_LINKS:
+        if len(messages) == _MOST_LINKS:
             _refuse_shape(path, f"a chain has at most {_MOST_LINKS} links.")
-        if link.state.upper() not in _GOALS:
-            _refuse_shape(f"{path}.state", "it is DELIVERED or READ.")
-        where = f"{path}.message"
-        message = _check_message(link.message, where, partner, senders)
-        _check_ttl(link.message, where, message.channel, has_next=link.next_link is not None)
+        messages[-1] = messages[-1]._replace(satisfied_by=_goal(messages[-1], link, path))
+        where, has_next = f"{path}.message", link.next_link is not None
+        channel, content, sender = _check_message(link.message, where, partner, senders)
+        lifetime = _check_ttl(link.message, where, channel, partner, has_next=has_next)
+        messages.append(_CheckedMessage(channel, content, sender, lifetime))
         if link.next_link is None:
-            break
+            return messages
         path, link = f"{path}.nextLink", link.next_link
-    _refuse_shape("cascadeChainLink", "cascades are not available on this gateway yet.")
+
+
+def _goal(before: _CheckedMessage, link: CascadeRequest, path: str) -> LinkState:
+    """Return what the message before a link must reach.
+
+    Nobody can tell that an SMS was read, so that READ is DELIVERED there: otherwise the next
+    message would go to everybody who has got the SMS.
+    """
+    goal = _GOALS.get(link.state.upper())
+    if goal is None:
+        _refuse_shape(f"{path}.state", "it is DELIVERED or READ.")
+    return LinkState.DELIVERED if before.channel is Channel.SMS else goal
 
 
 def _content_key(partner: Partner, dest_addr: str, message: _CheckedMessage) -> bytes:

@@ -7,7 +7,7 @@ sent) is recorded at once; what is not certain waits for a receipt (`timers.py`)
 import asyncio
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ import structlog
 from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.chain import Taken
-from whimbrel.domain.content import Channel
+from whimbrel.flow.cascade import count_cascades
 from whimbrel.flow.outcomes import failure, pause, put_back
-from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.flow.sender_lines import Lines, SenderLine
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
 from whimbrel.store.engine import Store
@@ -27,8 +27,6 @@ from whimbrel.store.submits import SubmitRecord, outcome_of, record_submits
 
 _log = structlog.get_logger(__name__)
 _LEASE_MARGIN = 30 * SECOND  # beyond the longest submit: recording its outcome must fit in
-
-Lines = Mapping[tuple[Channel, str], SenderLine]
 
 
 class DispatchRules(NamedTuple):
@@ -113,7 +111,7 @@ class Dispatcher:
     def _start(self, link: ClaimedLink) -> None:
         line = self._lines[link.channel, link.sender]
         line.under_way += 1
-        line.pacing.take(self._clock.elapsed(), 1)
+        line.pacing.take(self._clock.elapsed(), line.connector.cost(link.content))
         task = asyncio.create_task(self._dispatch(link, line))
         self._submits.add(task)
         task.add_done_callback(self._submits.discard)
@@ -121,7 +119,8 @@ class Dispatcher:
     async def _dispatch(self, link: ClaimedLink, line: SenderLine) -> None:
         try:
             record = self._not_now(link, line) or await self._submit(link, line)
-            await self._store.write(record_submits, record)
+            moved = await self._store.write(record_submits, record)
+            count_cascades(self._metrics, [moved])
             self._wake_reports()
             if isinstance(record.event, Taken):
                 await self._worked(line)
@@ -144,24 +143,32 @@ class Dispatcher:
 
     async def _submit(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord:
         started, began = self._clock.now(), self._clock.elapsed()
-        submission = Submission(link.link_id, link.attempt, link.dest_addr, link.content)
+        submission = Submission(
+            link.link_id,
+            link.attempt,
+            link.sender,
+            link.dest_addr,
+            link.content,
+            link.ttl,
+            link.taken,
+        )
         try:
-            provider_id = await line.connector.submit(submission)
+            parts = await line.connector.submit(submission)
         except SubmitError as error:
             record = await self._failed(link, line, started, error)
         else:
-            taken = Taken(link.attempt, self._clock.now(), provider_id)
-            record = SubmitRecord(link.link_id, taken, started)
+            taken = Taken(link.attempt, self._clock.now(), parts.provider_ids[1])
+            record = SubmitRecord(link.link_id, taken, started, parts=parts)
         outcome = outcome_of(record.event)
-        self._metrics.submits.labels(line.sender, outcome).inc()
+        self._metrics.submits.labels(line.name, outcome).inc()
         self._metrics.submit_seconds.observe(self._clock.elapsed() - began)
         return record
 
     async def _worked(self, line: SenderLine) -> None:
         if line.resume():
-            await self._store.write(resume_senders, (line.channel, line.sender))
-            self._metrics.sender_paused.labels(line.sender).set(0)
-            _log.info("sender_resumed", sender=line.sender)
+            await self._store.write(resume_senders, (line.channel, line.name))
+            self._metrics.sender_paused.labels(line.name).set(0)
+            _log.info("sender_resumed", sender=line.name)
 
     async def _failed(
         self, link: ClaimedLink, line: SenderLine, started: int, error: SubmitError
@@ -170,7 +177,7 @@ class Dispatcher:
         event = failure(link, error, self._clock.now(), grace=self._rules.grace, chance=chance)
         match error.fault:
             case SubmitFault.NO_ANSWER:
-                self._metrics.ambiguous.labels(line.sender).inc()
+                self._metrics.ambiguous.labels(line.name).inc()
             case SubmitFault.SENDER_BROKEN:
                 await self.rest(line, f"{error.code} {error.detail}", error.pause)
             case SubmitFault.NUMBER_THROTTLED:
@@ -178,15 +185,17 @@ class Dispatcher:
             case SubmitFault.PAIR_THROTTLED if line.pairs is not None:
                 seconds = pause(link, error, chance) / SECOND
                 line.pairs.hold(link.dest_addr, self._clock.elapsed(), seconds)
-        return SubmitRecord(link.link_id, event, started, error.code, error.detail)
+        return SubmitRecord(
+            link.link_id, event, started, error.code, error.detail, parts=error.taken
+        )
 
     async def rest(self, line: SenderLine, reason: str, pause: int | None) -> None:
         """Let a broken sender rest, and say so where operators look."""
         rest = line.rest(self._clock, reason, pause)
         if rest is not None:
             await self._store.write(pause_senders, rest)
-            self._metrics.sender_paused.labels(line.sender).set(1)
-            _log.warning("sender_paused", sender=line.sender, until=rest.paused_until, why=reason)
+            self._metrics.sender_paused.labels(line.name).set(1)
+            _log.warning("sender_paused", sender=line.name, until=rest.paused_until, why=reason)
 
 
 def _shares(lanes: list[str], room: int, chance: float) -> Iterable[tuple[str, int]]:

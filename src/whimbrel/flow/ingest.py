@@ -6,6 +6,7 @@ from collections.abc import Callable
 from whimbrel.clock import Clock
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import LinkState
+from whimbrel.flow.cascade import count_cascades
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.receipts import Filed, ReceivedReceipt, record_receipts
@@ -49,10 +50,11 @@ class Ingest:
         self._metrics.receipts.labels(receipt.state.name.lower(), filed.verdict).inc()
         if filed.moved is None:
             return
-        before, after, _ = filed.moved
+        before, after = filed.moved.before, filed.moved.after
         if before in _TOLD_UNDELIVERED and after not in _TOLD_UNDELIVERED:
             self._metrics.late.inc()
-        if after is LinkState.QUEUED is not before:
+        released = count_cascades(self._metrics, [filed.moved])
+        if released or after is LinkState.QUEUED is not before:
             self._wake_dispatch()
         if receipt.sender_broken:
             self._sender_broken(receipt)

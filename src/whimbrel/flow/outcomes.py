@@ -1,9 +1,9 @@
 """What the answer to a submit makes of its link. Pure: the dispatcher does what follows from it."""
 
 from whimbrel.channels.connector import SubmitError, SubmitFault
-from whimbrel.domain import retry, schedule
+from whimbrel.domain import retry
 from whimbrel.domain.chain import Again, NoAnswer, PutBack, Refused
-from whimbrel.domain.schedule import MOSCOW, Schedule
+from whimbrel.domain.schedule import opening
 from whimbrel.store.chains import ClaimedLink
 
 
@@ -42,10 +42,5 @@ def _opening(link: ClaimedLink, due_at: int) -> tuple[int, int | None]:
 
     Past the last opening a link just waits for its end.
     """
-    if link.schedule is None:
-        return due_at, None
-    hours = Schedule.from_json(link.schedule)
-    opening = schedule.next_opening(hours, due_at, MOSCOW)
-    if opening is None:
-        return link.expires_at, None
-    return opening, schedule.closes_at(hours, opening, MOSCOW)
+    opens_at, closes_at = opening(link.schedule, due_at)
+    return (link.expires_at, None) if opens_at is None else (opens_at, closes_at)

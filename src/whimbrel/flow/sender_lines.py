@@ -1,9 +1,13 @@
 """One line per sender account: how fast it may go, how much is under way, and whether it rests.
 
+A line may serve several senders: those of one account at an SMSC share its connection.
+
 A sender whose token or number is broken rests for growing pauses. After each, a single link goes as
 a probe; the rest follows when that is taken. Pauses are kept in the store, so that `whimbrel
 status` sees them and a restart does not forget them.
 """
+
+from collections.abc import Mapping
 
 from whimbrel.channels.connector import Connector
 from whimbrel.clock import SECOND, Clock
@@ -11,6 +15,8 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.pacing import NumberPacing, PairPacing
 from whimbrel.domain.retry import hold_pause
 from whimbrel.store.senders import SenderPause
+
+_LOOK_AGAIN = 1 * SECOND
 
 
 class SenderLine:
@@ -35,12 +41,21 @@ class SenderLine:
         self._concurrency = concurrency
 
     @property
-    def sender(self) -> str:
-        """The sender's name."""
-        return self.connector.sender
+    def name(self) -> str:
+        """What operators call it: the sender, or the account where that has several."""
+        return self.connector.name
+
+    @property
+    def blocked_since(self) -> int | None:
+        """Since when it takes nothing, in milliseconds UTC; None: it does."""
+        if self.pause is not None:
+            return self.pause.paused_since
+        return self.connector.blocked_since
 
     def room(self, clock: Clock) -> int:
         """Tell how many links may be claimed now."""
+        if self.connector.blocked_since is not None:
+            return 0
         free = self._concurrency - self.under_way
         if self.pause is not None:
             resting = clock.now() < self.pause.paused_until
@@ -49,6 +64,8 @@ class SenderLine:
 
     def next_room_at(self, clock: Clock) -> int:
         """Return the moment from which there may be room again, as far as time decides it."""
+        if self.connector.blocked_since is not None:
+            return clock.now() + _LOOK_AGAIN  # it wakes the dispatcher itself
         if self.pause is not None:
             return self.pause.paused_until
         return clock.now() + round(self.pacing.wait(clock.elapsed()) * SECOND)
@@ -64,10 +81,15 @@ class SenderLine:
             return None
         holds = self.pause.holds + 1 if self.pause else 1
         until = now + max(pause or 0, hold_pause(holds))
-        self.pause = SenderPause(self.channel, self.sender, until, holds, reason, now)
+        since = self.pause.paused_since if self.pause else now
+        self.pause = SenderPause(self.channel, self.name, since, until, holds, reason, now)
         return self.pause
 
     def resume(self) -> bool:
         """Go on, since a submit was taken; tell whether the sender had rested."""
         rested, self.pause = self.pause is not None, None
         return rested
+
+
+Lines = Mapping[tuple[Channel, str], SenderLine]
+"""The line of each sender, by channel and the sender's name."""

@@ -9,6 +9,7 @@ import structlog
 
 from whimbrel.clock import DAY, MINUTE, Clock
 from whimbrel.domain.status import LinkState
+from whimbrel.flow.cascade import count_cascades
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.history import measure_depths
@@ -53,6 +54,8 @@ class Timers:
         if expired:
             self._metrics.expired.inc(expired)
             self._wake_reports()
+        if count_cascades(self._metrics, ended):
+            self._wake_dispatch()
         return len(ended) == BATCH
 
     async def _settle(self) -> bool:

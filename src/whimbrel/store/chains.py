@@ -1,11 +1,14 @@
 """Chains as they are accepted, and links as they are claimed for submitting."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.content import Channel, Content, Image, Text
-from whimbrel.domain.status import NOTHING_TOLD, ErrorCode, LinkState
+from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
 from whimbrel.store.engine import Ask, Do, Params, Statement, Steps, ask_one
+from whimbrel.store.parts import taken_parts
 
 _INSERT_CHAIN = Statement("""
 INSERT INTO chains (chain_id, partner_id, partner_ref, dedupe_ref, content_key, dest_addr,
@@ -16,9 +19,9 @@ ON CONFLICT DO NOTHING
 """)
 _INSERT_LINK = Statement("""
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
-    attempt, due_at, closes_at, expires_at, error_code)
+    attempt, due_at, closes_at, expires_at, error_code, satisfied_by)
 VALUES (:link_id, :chain_id, :lane, :channel, :sender, :text, :image_url, :ttl, :state, :told,
-    0, :due_at, :closes_at, :expires_at, :error_code)
+    0, :due_at, :closes_at, :expires_at, :error_code, :satisfied_by)
 """)
 _BY_REF = Statement(
     "SELECT chain_id FROM chains WHERE partner_id = :partner_id AND dedupe_ref = :dedupe_ref"
@@ -123,12 +126,13 @@ def _link_params(chain: Chain, link: NewLink) -> Params:
         text,
         image_url,
         link.ttl,
-        LinkState.QUEUED,
+        link.state,
         NOTHING_TOLD,
         link.due_at,
         link.closes_at,
         link.expires_at,
         ErrorCode.NONE,
+        link.satisfied_by,
     )
 
 
@@ -176,7 +180,7 @@ WHERE link_id IN (
     WHERE state = 0 AND lane = :lane AND due_at <= :now AND expires_at > :now
     ORDER BY due_at LIMIT :room
 )
-RETURNING link_id, channel, sender, text, image_url, attempt, closes_at, expires_at,
+RETURNING link_id, channel, sender, text, image_url, attempt, ttl, closes_at, expires_at,
     (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
     (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id)
 """)
@@ -199,10 +203,13 @@ class ClaimedLink(NamedTuple):
     sender: str
     content: Content
     attempt: int
+    ttl: int
     closes_at: int | None
     expires_at: int
     dest_addr: str
     schedule: str | None
+    taken: Mapping[int, str] = MappingProxyType({})
+    """The parts of a long message that the channel took in earlier attempts."""
 
 
 def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
@@ -214,7 +221,20 @@ def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
 def claim_links(claims: list[Claim]) -> Steps[list[list[ClaimedLink]]]:
     """Write the next attempt of the links that are due, and hand them out (design: leases)."""
     answers = yield Ask(_CLAIM, [(c.now, c.lease_until, c.lane, c.room) for c in claims])
-    return [[_claimed(*row) for row in rows] for rows in answers]
+    claimed = [[_claimed(*row) for row in rows] for rows in answers]
+    resumed = [link.link_id for links in claimed for link in links if _may_be_resumed(link)]
+    if resumed:
+        taken = dict(zip(resumed, (yield from taken_parts(resumed)), strict=True))
+        claimed = [
+            [link._replace(taken=taken.get(link.link_id, {})) for link in links]
+            for links in claimed
+        ]
+    return claimed
+
+
+def _may_be_resumed(link: ClaimedLink) -> bool:
+    """Tell whether some of its parts may be across: a WhatsApp message has no parts."""
+    return link.attempt > 1 and link.channel is Channel.SMS
 
 
 def _claimed(

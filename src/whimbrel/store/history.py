@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from whimbrel.domain.chain_id import links_of
 from whimbrel.store.engine import Ask, Row, Statement, Steps, ask_one
 
 _CHAIN = Statement("""
@@ -52,7 +53,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
         if not chains:
             stories.append(None)
             continue
-        span = (chain_id << 4, chain_id << 4 | 15)  # domain/chain_id.py: the links of a chain
+        span = links_of(chain_id)
         links = yield from ask_one(_LINKS, *span)
         submits = yield from ask_one(_SUBMITS, *span)
         receipts = yield from ask_one(_RECEIPTS, *span)

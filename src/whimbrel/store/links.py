@@ -1,7 +1,8 @@
 """How an event reaches a link on disk: load, move, save, and write the reports that it owes.
 
 Every change of a link's state after its acceptance goes through `move_links`, whoever saw the
-event: a submit's answer, a receipt or a timer.
+event: a submit's answer, a receipt or a timer. What it means to the links behind it is written in
+the same transaction, so that a cascade can neither stop between two moments nor go on twice.
 """
 
 from collections.abc import Iterable
@@ -9,25 +10,34 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from whimbrel.domain.chain import Again, Event, Link, PutBack, move
+from whimbrel.domain.cascade import follow
+from whimbrel.domain.chain import Event, Link, move
+from whimbrel.domain.chain_id import chain_of, links_of, position_of
 from whimbrel.domain.status import LinkState, Status, statuses_to_tell
-from whimbrel.store.engine import Ask, Do, Params, Row, Statement, Steps
+from whimbrel.store.engine import Ask, Do, Params, Row, Statement, Steps, ask_one
 from whimbrel.store.reports import NewReport, add_reports
 
-_LOAD = Statement("""
-SELECT l.link_id, l.sender, l.state, l.told, l.attempt, l.attempted_at, l.ttl, l.due_at,
-    l.expires_at, l.submitted_at, l.done_at, l.provider_id, l.error_code,
-    c.partner_id, c.registered_delivery, c.notify_url
+_LINK = """
+SELECT l.link_id, l.sender, l.state, l.satisfied_by, l.told, l.attempt, l.attempted_at, l.ttl,
+    l.due_at, l.closes_at, l.expires_at, l.submitted_at, l.done_at, l.provider_id, l.error_code
+"""
+_LOAD = Statement(
+    _LINK
+    + """, c.partner_id, c.registered_delivery, c.notify_url
 FROM links l JOIN chains c ON c.chain_id = l.chain_id WHERE l.link_id = :link_id
-""")
+"""
+)
+_LOAD_CHAIN = Statement(
+    _LINK + "FROM links l WHERE l.link_id >= :first AND l.link_id <= :last ORDER BY l.link_id"
+)
+_SCHEDULE = Statement("SELECT schedule FROM chains WHERE chain_id = :chain_id")
 _SAVE = Statement("""
 UPDATE links SET state = :state, told = :told, attempt = :attempt, due_at = :due_at,
-    expires_at = :expires_at, submitted_at = :submitted_at, done_at = :done_at,
-    provider_id = :provider_id, error_code = :error_code
+    closes_at = :closes_at, expires_at = :expires_at, submitted_at = :submitted_at,
+    done_at = :done_at, provider_id = :provider_id, error_code = :error_code
 WHERE link_id = :link_id
 """)
-_SAVE_HOURS = Statement("UPDATE links SET closes_at = :closes_at WHERE link_id = :link_id")
-_LINK_COLUMNS = 13
+_LINK_COLUMNS = 15
 _WANTED = (frozenset[Status](), frozenset(Status), frozenset({Status.UNDELIVERED}))
 """The statuses that are reported, by `registeredDelivery` (`protocol.md`, section 1)."""
 
@@ -41,11 +51,15 @@ class LinkEvent(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A link before and after an event."""
+    """A link before and after an event, and what that did to the links behind it."""
 
     before: LinkState
     after: LinkState
     told: int
+    released: int = 0
+    """Links that fell through to their turn."""
+    overlaps: int = 0
+    """Links behind it that had been sent when it reached its goal."""
 
 
 def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
@@ -62,15 +76,69 @@ def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
         after = _tell(move(before, event), loaded[link_id][1], now, reports)
         links[link_id] = after
         outcomes.append(Moved(before.state, after.state, after.told))
-    yield Do(
-        _SAVE,
-        [_saved(link) for link_id, link in links.items() if link is not loaded[link_id][0]],
-    )
-    yield Do(
-        _SAVE_HOURS, [(e.closes_at, id_) for id_, e, _ in events if isinstance(e, Again | PutBack)]
-    )
+    changed = [link for link_id, link in links.items() if link is not loaded[link_id][0]]
+    yield Do(_SAVE, [_saved(link) for link in changed])
     yield from add_reports(reports)
+    if any(map(_in_cascade, changed)):
+        yield from _let_cascades_go_on(events, outcomes, {one: loaded[one][0] for one in loaded})
     return outcomes
+
+
+def _in_cascade(link: Link) -> bool:
+    return link.satisfied_by is not None or position_of(link.link_id) > 0
+
+
+def _let_cascades_go_on(
+    events: list[LinkEvent], outcomes: list[Moved | None], before: dict[int, Link]
+) -> Steps[None]:
+    """Follow each chain once, and note what came of it in the outcome of its last event."""
+    last = {
+        chain_of(event.link_id): (index, event.now)
+        for index, event in enumerate(events)
+        if outcomes[index] is not None
+    }
+    for chain_id, (index, now) in last.items():
+        links, released = yield from _go_on(chain_id, now)
+        moved = outcomes[index]
+        if moved is not None:
+            overlaps = sum(_overlaps(link, before, links) for link in links)
+            outcomes[index] = moved._replace(released=released, overlaps=overlaps)
+
+
+def _go_on(chain_id: int, now: int) -> Steps[tuple[list[Link], int]]:
+    """Move the links behind; return all links as they were, and how many got their turn."""
+    rows = yield from ask_one(_LOAD_CHAIN, *links_of(chain_id))
+    links = [_link_of(row) for row in rows]
+    if len(links) < 2:
+        return links, 0
+    schedules = yield from ask_one(_SCHEDULE, chain_id)
+    changed = list(follow(links, schedules[0][0], now))
+    yield Do(_SAVE, [_saved(link) for link in changed])
+    return links, sum(link.state is LinkState.QUEUED for link in changed)
+
+
+def _overlaps(link: Link, before: dict[int, Link], links: list[Link]) -> int:
+    """Count what had been sent behind a link that has reached its goal only now."""
+    was = before.get(link.link_id, link)
+    if was.satisfied or not link.satisfied:
+        return 0
+    return sum(behind.attempt > 0 for behind in links if behind.link_id > link.link_id)
+
+
+class CascadeTick(NamedTuple):
+    """A chain that may go on, and the moment."""
+
+    chain_id: int
+    now: int
+
+
+def let_cascades_go_on(ticks: list[CascadeTick]) -> Steps[list[int]]:
+    """Let chains go on by time alone; return how many of their links got their turn."""
+    counts: list[int] = []
+    for chain_id, now in ticks:
+        _, released = yield from _go_on(chain_id, now)
+        counts.append(released)
+    return counts
 
 
 def _load(link_ids: Iterable[int]) -> Steps[dict[int, tuple[Link, Row]]]:
@@ -84,8 +152,9 @@ def _load(link_ids: Iterable[int]) -> Steps[dict[int, tuple[Link, Row]]]:
 
 
 def _link_of(row: Row) -> Link:
-    link_id, sender, state, *rest = row[:_LINK_COLUMNS]
-    return Link(link_id, sender, LinkState(state), *rest)
+    link_id, sender, state, satisfied_by, *rest = row[:_LINK_COLUMNS]
+    goal = None if satisfied_by is None else LinkState(satisfied_by)
+    return Link(link_id, sender, LinkState(state), goal, *rest)
 
 
 def _tell(link: Link, chain: Row, now: int, reports: list[NewReport]) -> Link:
@@ -109,6 +178,7 @@ def _saved(link: Link) -> Params:
         link.told,
         link.attempt,
         link.due_at,
+        link.closes_at,
         link.expires_at,
         link.submitted_at,
         link.done_at,

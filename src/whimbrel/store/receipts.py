@@ -13,11 +13,17 @@ from whimbrel.domain.chain import Seen
 from whimbrel.domain.receipt import Receipt
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
+from whimbrel.store.parts import PartReceipt, move_parts
 
 _SENDER_OF = Statement("SELECT sender, attempt FROM links WHERE link_id = :link_id")
 _BY_PROVIDER_ID = Statement("""
-SELECT s.link_id, s.attempt, l.sender FROM submits s JOIN links l ON l.link_id = s.link_id
+SELECT s.link_id, s.attempt, 0, l.sender, c.dest_addr
+FROM submits s JOIN links l ON l.link_id = s.link_id JOIN chains c ON c.chain_id = l.chain_id
 WHERE s.provider_id = :provider_id
+UNION ALL
+SELECT p.link_id, l.attempt, p.part, l.sender, c.dest_addr
+FROM parts p JOIN links l ON l.link_id = p.link_id JOIN chains c ON c.chain_id = l.chain_id
+WHERE p.provider_id = :provider_id
 """)
 _INSERT = Statement("""
 INSERT INTO receipts (link_id, attempt, state, happened_at, received_at, code, detail)
@@ -48,8 +54,15 @@ DELETE FROM parked_receipts WHERE (provider_id, state) IN (
     SELECT provider_id, state FROM parked_receipts WHERE received_at < :before LIMIT 1000)
 """)
 
-_Owner = tuple[int, int]
-"""A link and one of its attempts."""
+_SAME_END = 9  # digits: an SMSC may write a number with another prefix
+
+
+class _Owner(NamedTuple):
+    """A link, one of its attempts, and the part that the receipt is about; 0: the whole."""
+
+    link_id: int
+    attempt: int
+    part: int = 0
 
 
 class ReceivedReceipt(NamedTuple):
@@ -69,12 +82,14 @@ class Filed(NamedTuple):
 def record_receipts(received: list[ReceivedReceipt]) -> Steps[list[Filed]]:
     """File receipts, move their links, and park those that nobody knows yet."""
     owners = yield from _owners(received)
-    fresh = yield from _keep(received, owners)
+    told = yield from _whole_links(received, owners)
+    fresh = yield from _keep(told, owners)
     leading = [(index, owner) for index, owner, overtaken in fresh if not overtaken]
     moves = yield from move_links(
         [
-            LinkEvent(link_id, _event(received[index], attempt), received[index].received_at)
-            for index, (link_id, attempt) in leading
+            LinkEvent(owner.link_id, _event(one, owner.attempt), one.received_at)
+            for index, owner in leading
+            if (one := told[index])
         ]
     )
     filed = [Filed("repeated") if owner else Filed("parked") for owner in owners]
@@ -95,42 +110,84 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
         receipt = received[index].receipt
         for sender, attempt in rows:
             if sender == receipt.sender and 0 < receipt.attempt <= attempt:
-                owners[index] = (receipt.link_id or 0, receipt.attempt)
-    rest = [index for index, owner in enumerate(owners) if owner is None]
-    answers = yield Ask(_BY_PROVIDER_ID, [(received[i].receipt.provider_id,) for i in rest])
-    for index, rows in zip(rest, answers, strict=True):
-        for link_id, attempt, sender in rows:
-            if sender == received[index].receipt.sender:
-                owners[index] = (link_id, attempt)
+                owners[index] = _Owner(receipt.link_id or 0, receipt.attempt)
+    for index, owner in enumerate(owners):
+        if owner is None:
+            owners[index] = yield from _by_number(received[index].receipt)
     return owners
 
 
-def _keep(
+def _by_number(receipt: Receipt) -> Steps[_Owner | None]:
+    """Find the submit that got this number, in any spelling.
+
+    A number may have been given out before, or mean another message in another spelling: the
+    subscriber decides where the receipt names one, then the newest. An alias is believed only if
+    the subscriber is the right one.
+    """
+    for number in (receipt.provider_id, *receipt.aliases):
+        rows = yield from ask_one(_BY_PROVIDER_ID, number)
+        ours = sorted(row for row in rows if row[3] in {receipt.sender, *receipt.senders})
+        same = [row for row in ours if _is_same(row[4], receipt.subscriber)]
+        if number == receipt.provider_id:
+            same = same or ours
+        if same:
+            link_id, attempt, part, *_ = same[-1]
+            return _Owner(link_id, attempt, part)
+    return None
+
+
+def _is_same(dest_addr: str, subscriber: str | None) -> bool:
+    return bool(subscriber) and dest_addr[-_SAME_END:] == (subscriber or "")[-_SAME_END:]
+
+
+def _whole_links(
     received: list[ReceivedReceipt], owners: list[_Owner | None]
+) -> Steps[list[ReceivedReceipt | None]]:
+    """Return what each receipt says of its link; None where it is about a part and says nothing."""
+    told: list[ReceivedReceipt | None] = list(received)
+    partial = [(index, owner) for index, owner in enumerate(owners) if owner and owner.part]
+    whole = yield from move_parts(
+        [PartReceipt(own.link_id, own.part, received[index].receipt) for index, own in partial]
+    )
+    for (index, _), receipt in zip(partial, whole, strict=True):
+        at = received[index].received_at
+        told[index] = None if receipt is None else ReceivedReceipt(receipt, at)
+    return told
+
+
+def _keep(
+    received: list[ReceivedReceipt | None], owners: list[_Owner | None]
 ) -> Steps[list[tuple[int, _Owner, bool]]]:
     """Write the receipts that have an owner; return the new ones by index, with their owners.
 
     The last member tells whether a later word of the same attempt has overtaken it: a `sent` after
     the `failed` for which the link was queued again must not stop the other attempt.
     """
-    owned = [(index, owner) for index, owner in enumerate(owners) if owner]
+    owned = [
+        (index, owner, one)
+        for index, (one, owner) in enumerate(zip(received, owners, strict=True))
+        if one and owner
+    ]
     answers = yield Ask(
         _INSERT,
         [
             (
-                link_id,
-                attempt,
-                receipt.state,
-                receipt.at,
-                received_at,
-                receipt.code or None,
-                receipt.detail or None,
+                owner.link_id,
+                owner.attempt,
+                one.receipt.state,
+                one.receipt.at,
+                one.received_at,
+                one.receipt.code or None,
+                one.receipt.detail or None,
             )
-            for index, (link_id, attempt) in owned
-            for receipt, received_at in (received[index],)
+            for _, owner, one in owned
         ],
     )
-    return [(*one, not rows[0][0]) for one, rows in zip(owned, answers, strict=True) if rows]
+    return [
+        (index, owner, not rows[0][0])
+        for (index, owner, _), rows in zip(owned, answers, strict=True)
+        if rows
+    ]
 
 
 def _event(received: ReceivedReceipt, attempt: int) -> Seen:

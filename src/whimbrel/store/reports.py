@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from whimbrel.domain.chain import Link
-from whimbrel.domain.chain_id import chain_of, link_id
+from whimbrel.domain.chain_id import chain_of, links_of
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import ErrorCode, Status
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
@@ -248,8 +248,7 @@ def redeliver_reports(wishes: list[Redelivery]) -> Steps[list[int]]:
     for wish in wishes:
         acknowledged = int(wish.acknowledged)
         if wish.chain_id is not None:
-            first = link_id(wish.chain_id, 0)
-            rows = yield from ask_one(_OF_CHAIN, first, first | 15, acknowledged)
+            rows = yield from ask_one(_OF_CHAIN, *links_of(wish.chain_id), acknowledged)
         else:
             rows = yield from ask_one(
                 _OF_PARTNER, wish.partner_id, wish.since, wish.before, acknowledged

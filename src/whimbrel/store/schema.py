@@ -60,7 +60,9 @@ chains = Table(
           postgresql_where=text("content_key IS NOT NULL")),
 )  # fmt: skip
 
-_QUEUED, _LIMBO, _UNSETTLED = text("state = 0"), text("state IN (10, 20)"), text("state < 50")
+_HELD, _QUEUED, _LIMBO = text("state = -10"), text("state = 0"), text("state IN (10, 20)")
+_UNSETTLED = text("state < 50")
+_PASSABLE = text("state = 0 AND satisfied_by IS NOT NULL")
 links = Table(
     "links",
     metadata,
@@ -83,7 +85,10 @@ links = Table(
     Column("done_at", BigInteger),
     Column("provider_id", Text),
     Column("error_code", SmallInteger, nullable=False),
+    Column("satisfied_by", SmallInteger),
+    Index("links_held", "due_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index("links_due", "lane", "due_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+    Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),
     Index("links_limbo", "due_at", sqlite_where=_LIMBO, postgresql_where=_LIMBO),
     Index("links_unsettled", "expires_at", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
 )
@@ -103,6 +108,22 @@ submits = Table(
           postgresql_where=text("provider_id IS NOT NULL")),
     sqlite_with_rowid=False,
 )  # fmt: skip
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("link_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", SmallInteger, primary_key=True, autoincrement=False),
+    Column("parts", SmallInteger, nullable=False),
+    Column("provider_id", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("happened_at", BigInteger),
+    Column("error_code", SmallInteger, nullable=False),
+    Column("code", Text),
+    Column("detail", Text),
+    Index("parts_provider_id", "provider_id"),
+    sqlite_with_rowid=False,
+)
 
 receipts = Table(
     "receipts",
@@ -127,6 +148,23 @@ parked_receipts = Table(
     Column("received_at", BigInteger, nullable=False),
     Index("parked_receipts_received_at", "received_at"),
     sqlite_with_rowid=False,
+)
+
+mo_messages = Table(
+    "mo_messages",
+    metadata,
+    Column("mo_id", _NUMBER, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("subscriber", Text, nullable=False),
+    Column("text", Text),
+    Column("part", SmallInteger, nullable=False),
+    Column("parts", SmallInteger, nullable=False),
+    Column("reference", Integer),
+    Column("raw", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Index("mo_messages_received_at", "received_at"),
 )
 
 _DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")
@@ -168,6 +206,7 @@ senders = Table(
     metadata,
     Column("sender", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
+    Column("paused_since", BigInteger, nullable=False),
     Column("paused_until", BigInteger, nullable=False),
     Column("holds", Integer, nullable=False),
     Column("reason", Text, nullable=False),

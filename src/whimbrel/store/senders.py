@@ -6,13 +6,15 @@ from typing import NamedTuple
 from whimbrel.store.engine import Do, Statement, Steps, ask_one
 
 _PAUSE = Statement("""
-INSERT INTO senders (channel, sender, paused_until, holds, reason, changed_at)
-VALUES (:channel, :sender, :paused_until, :holds, :reason, :now)
+INSERT INTO senders (channel, sender, paused_since, paused_until, holds, reason, changed_at)
+VALUES (:channel, :sender, :paused_since, :paused_until, :holds, :reason, :now)
 ON CONFLICT (sender, channel) DO UPDATE SET paused_until = excluded.paused_until,
     holds = excluded.holds, reason = excluded.reason, changed_at = excluded.changed_at
 """)
 _RESUME = Statement("DELETE FROM senders WHERE channel = :channel AND sender = :sender")
-_ALL = Statement("SELECT channel, sender, paused_until, holds, reason, changed_at FROM senders")
+_ALL = Statement("""
+SELECT channel, sender, paused_since, paused_until, holds, reason, changed_at FROM senders
+""")
 
 
 class SenderPause(NamedTuple):
@@ -20,6 +22,8 @@ class SenderPause(NamedTuple):
 
     channel: str
     sender: str
+    """The line's name: a WhatsApp sender, or an account at an SMSC."""
+    paused_since: int
     paused_until: int
     holds: int
     reason: str

@@ -2,9 +2,19 @@
 
 from typing import NamedTuple
 
-from whimbrel.domain.chain import Again, Event, NoAnswer, PutBack, Refused, Taken
+from whimbrel.domain.chain import (
+    NOTHING_TAKEN,
+    Again,
+    Event,
+    NoAnswer,
+    PartsTaken,
+    PutBack,
+    Refused,
+    Taken,
+)
 from whimbrel.store.engine import Do, Statement, Steps
 from whimbrel.store.links import LinkEvent, Moved, move_links
+from whimbrel.store.parts import TakenParts, keep_parts
 from whimbrel.store.receipts import match_parked
 
 _INSERT = Statement("""
@@ -24,11 +34,18 @@ class SubmitRecord(NamedTuple):
     started_at: int
     code: str = ""
     detail: str = ""
+    parts: PartsTaken = NOTHING_TAKEN
 
     @property
     def provider_id(self) -> str | None:
-        """The channel's number, where the submit was taken."""
-        return self.event.provider_id if isinstance(self.event, Taken) else None
+        """The channel's number, where a submit of one part was taken."""
+        whole = isinstance(self.event, Taken) and self.parts.parts == 1
+        return self.event.provider_id if whole else None  # type: ignore[union-attr]
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """Under which numbers receipts may have come already."""
+        return self.parts.known_as or ((self.provider_id,) if self.provider_id else ())
 
 
 def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
@@ -54,7 +71,8 @@ def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
             if not isinstance(r.event, PutBack)
         ],
     )
-    yield from match_parked([r.provider_id for r in records if r.provider_id])
+    yield from keep_parts([TakenParts(r.link_id, r.parts) for r in records])
+    yield from match_parked([name for r in records for name in r.known_as])
     return moved
 
 

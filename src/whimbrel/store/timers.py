@@ -1,16 +1,30 @@
-"""Links that time moves: lifetimes that end, submits whose answer never came."""
+"""Links that time moves: lifetimes that end, cascades that go on, submits without an answer."""
 
 from typing import NamedTuple
 
-from whimbrel.domain.chain import GraceOver, LifetimeOver, NoAnswer
+from whimbrel.domain.chain import Bypassed, GraceOver, LifetimeOver, NoAnswer
 from whimbrel.domain.status import LinkState
 from whimbrel.store.engine import Ask, Statement, Steps
-from whimbrel.store.links import LinkEvent, Moved, move_links
+from whimbrel.store.links import (
+    CascadeTick,
+    LinkEvent,
+    Moved,
+    let_cascades_go_on,
+    move_links,
+)
 from whimbrel.store.submits import SubmitRecord, record_submits
 
 _EXPIRED = Statement("""
 SELECT link_id FROM links
 WHERE state < 50 AND state <> 10 AND expires_at <= :now ORDER BY expires_at LIMIT 250
+""")
+_FALLING = Statement("""
+SELECT chain_id FROM links WHERE state = -10 AND due_at <= :now ORDER BY due_at LIMIT 250
+""")
+_BLOCKED = Statement("""
+SELECT link_id FROM links
+WHERE state = 0 AND lane = :lane AND due_at <= :before AND satisfied_by IS NOT NULL
+ORDER BY due_at LIMIT 250
 """)
 _LIMBO = Statement("""
 SELECT link_id, state, attempt, coalesce(attempted_at, 0) FROM links
@@ -40,6 +54,38 @@ def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
         )
         ended.append(moved)
     return ended
+
+
+def release_links(moments: list[int]) -> Steps[list[list[int]]]:
+    """Let held links go whose predecessor was delivered, but not read in its lifetime.
+
+    Some at a time; returns for each chain that was looked at how many links got their turn. (What
+    follows from a failure or an expiry is written with it, in `links.py`.)
+    """
+    answers = yield Ask(_FALLING, [(now,) for now in moments])
+    released: list[list[int]] = []
+    for now, rows in zip(moments, answers, strict=True):
+        ticks = [CascadeTick(chain_id, now) for (chain_id,) in dict.fromkeys(rows)]
+        released.append((yield from let_cascades_go_on(ticks)))
+    return released
+
+
+class Blockade(NamedTuple):
+    """A lane whose sender takes nothing, and since when its links have waited for too long."""
+
+    lane: str
+    before: int
+    now: int
+
+
+def bypass_links(blockades: list[Blockade]) -> Steps[list[list[Moved | None]]]:
+    """Give up the links of blocked senders that have another link behind them, some at a time."""
+    answers = yield Ask(_BLOCKED, [(one.lane, one.before) for one in blockades])
+    bypassed: list[list[Moved | None]] = []
+    for (_, _, now), rows in zip(blockades, answers, strict=True):
+        events = [LinkEvent(link_id, Bypassed(now), now) for (link_id,) in rows]
+        bypassed.append((yield from move_links(events)))
+    return bypassed
 
 
 def settle_limbo(ticks: list[Tick]) -> Steps[list[list[Moved | None]]]:

@@ -48,7 +48,13 @@ class InstantContent(Struct):
 class MessageData(Struct, rename="camel"):
     """Content, sender and lifetime."""
 
-    instant_content: InstantContent
+    instant_content: Annotated[
+        InstantContent | None,
+        Meta(description="What a WHATSAPP message carries; an SMS may have it too."),
+    ] = None
+    text: Annotated[str | None, Meta(description="The text of an SMS: 1 to 2000 characters.")] = (
+        None
+    )
     service_number: Annotated[
         str | None, Meta(description="The sender's name; absent: the default sender.")
     ] = None
@@ -218,9 +224,10 @@ def _message(wire: Message) -> MessageRequest:
     content = wire.data.instant_content
     return MessageRequest(
         type=wire.type,
-        content_type=content.type,
-        text=content.data.text,
-        image_url=content.data.image_url or content.data.image_url_too,
+        content_type=content.type if content else None,
+        text=content.data.text if content else None,
+        image_url=content.data.image_url or content.data.image_url_too if content else None,
+        plain_text=wire.data.text,
         service_number=wire.data.service_number,
         ttl=wire.data.ttl,
         ttl_unit=wire.data.ttl_unit,

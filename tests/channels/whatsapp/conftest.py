@@ -10,6 +10,7 @@ import pytest
 
 from whimbrel.channels.connector import Submission, SubmitError
 from whimbrel.channels.whatsapp.connector import WhatsappConnector
+from whimbrel.clock import DAY
 from whimbrel.domain.content import Content, Text
 from whimbrel.http_out import HttpOut
 from whimbrel.settings import WhatsappAccount
@@ -23,8 +24,10 @@ def a_submission(content: Content | None = None, **changes: Any) -> Submission:
     members = {
         "link_id": 5_000_016,
         "attempt": 2,
+        "sender": "WHIMBREL",
         "dest_addr": "447700900123",
         "content": content or Text("Your code is 4711"),
+        "lifetime": DAY,
     }
     return Submission(**{**members, **changes})
 

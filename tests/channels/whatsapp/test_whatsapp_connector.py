@@ -19,6 +19,7 @@ from whimbrel.channels.connector import SubmitError, SubmitFault
 from whimbrel.channels.whatsapp.errors import VERDICTS
 from whimbrel.channels.whatsapp.payload import message_body
 from whimbrel.clock import MINUTE
+from whimbrel.domain.chain import PartsTaken
 from whimbrel.domain.content import Image
 from whimbrel.domain.status import ErrorCode
 
@@ -45,7 +46,7 @@ def an_error(code: int = 131000, **members: Any) -> dict[str, Any]:
 async def test_a_taken_message_gives_its_wamid(meta: StandIn, connect: Connect) -> None:
     meta.says(200, TAKEN)
 
-    assert await connect().submit(a_submission()) == WAMID
+    assert await connect().submit(a_submission()) == PartsTaken({1: WAMID}, known_as=(WAMID,))
 
 
 async def test_the_request_is_what_meta_asks_for(meta: StandIn, connect: Connect) -> None:

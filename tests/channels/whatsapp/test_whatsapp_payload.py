@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.channels.whatsapp.conftest import a_submission
 from tests.support import meta_openapi
-from whimbrel.channels.connector import Submission
 from whimbrel.channels.whatsapp.payload import message_body, read_echo
 from whimbrel.domain.content import Content, Image, Text
 
@@ -33,7 +33,7 @@ CASES = [
 
 
 def body_of(content: Content) -> bytes:
-    return message_body(Submission(5_000_016, 2, "447700900123", content))
+    return message_body(a_submission(content))
 
 
 @pytest.mark.parametrize(("content", "carried"), CASES)
@@ -62,7 +62,7 @@ def test_every_text_arrives_as_it_is(text: str) -> None:
 
 @given(st.integers(1, 2**57), st.integers(1, 10_000))
 def test_the_echo_comes_back_as_link_and_attempt(link_id: int, attempt: int) -> None:
-    body = message_body(Submission(link_id, attempt, "447700900123", Text("Hello")))
+    body = message_body(a_submission(link_id=link_id, attempt=attempt))
 
     assert read_echo(json.loads(body)["biz_opaque_callback_data"]) == (link_id, attempt)
 

@@ -13,6 +13,8 @@ from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
 from whimbrel.channels.whatsapp.errors import answer_verdict
 from whimbrel.channels.whatsapp.payload import message_body
 from whimbrel.clock import MINUTE
+from whimbrel.domain.chain import PartsTaken
+from whimbrel.domain.content import Content
 from whimbrel.domain.status import ErrorCode
 from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
 from whimbrel.settings import WhatsappAccount
@@ -48,7 +50,7 @@ class WhatsappConnector:
 
     def __init__(self, account: WhatsappAccount, http: HttpOut, *, timeout: float) -> None:
         """`timeout` is in seconds, for one whole submit."""
-        self.sender = account.sender
+        self.name = account.sender
         self._http = http
         self._timeout = timeout
         self._url = (
@@ -62,7 +64,15 @@ class WhatsappConnector:
         self._taken = msgspec.json.Decoder(_Taken)
         self._envelope = msgspec.json.Decoder(_Envelope)
 
-    async def submit(self, submission: Submission) -> str:
+    @property
+    def blocked_since(self) -> None:
+        """The Cloud API has no state of its own: what is wrong is told by each answer."""
+
+    def cost(self, content: Content) -> int:  # noqa: ARG002 - Meta counts messages
+        """A message is one message, whatever it carries."""
+        return 1
+
+    async def submit(self, submission: Submission) -> PartsTaken:
         """Send a message and return its wamid.
 
         Raises `SubmitError`; its fault is NO_ANSWER wherever the message may have gone.
@@ -77,7 +87,8 @@ class WhatsappConnector:
             ) from error
         except Unanswered as error:
             raise SubmitError(SubmitFault.NO_ANSWER, str(error)) from error
-        return self._read(answer)
+        wamid = self._read(answer)
+        return PartsTaken({1: wamid}, known_as=(wamid,))
 
     def _read(self, answer: Answer) -> str:
         error = self._error_in(answer)
