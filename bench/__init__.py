@@ -1,6 +1,7 @@
 """Benchmarks: how fast messages are accepted, and how fast they travel. See README.md.
 
 `accept` and `journey` are the two commands; each starts every process that it needs.
+`segments` is a third, and needs none.
 
 - `gateway`: a gateway with an empty store, its Partner and its settings.
 - `bare`: the server that accepting is compared with.
