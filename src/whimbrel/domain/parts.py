@@ -1,4 +1,7 @@
-"""A long message is as far as its parts are."""
+"""What the states of a long message's parts make of the whole.
+
+Each part has a number of its own at the SMSC, and receipts of its own.
+"""
 
 from collections.abc import Sequence
 
@@ -6,14 +9,17 @@ from whimbrel.domain.status import LinkState
 
 
 def whole_state(states: Sequence[LinkState], parts: int) -> LinkState | None:
-    """Return what the states of the parts that were taken make of a message of `parts` parts.
+    """Return what a link of so many `parts` has come to, None if nothing is known yet.
 
-    It is delivered when every part is, and failed as soon as one is: a handset shows an incomplete
-    message garbled, late or not at all, and the next link of a cascade must not wait for it. None:
-    nothing is known yet that would move the whole.
+    `states` is the furthest state of each part that a receipt has told of, in any order; a part
+    without one is left out. The link is DELIVERED once every part is, since a handset shows a long
+    message when it has all of them; FAILED as soon as one part is, because then it never will; SENT
+    once anything of it is on its way. An SMS is never READ.
     """
-    if LinkState.FAILED in states:
+    if any(state is LinkState.FAILED for state in states):
         return LinkState.FAILED
-    if len(states) == parts and all(state is LinkState.DELIVERED for state in states):
+    if sum(state is LinkState.DELIVERED for state in states) >= parts > 0:
         return LinkState.DELIVERED
-    return LinkState.SENT if max(states) >= LinkState.SENT else None
+    if any(state in {LinkState.SENT, LinkState.DELIVERED} for state in states):
+        return LinkState.SENT
+    return None
