@@ -1,7 +1,8 @@
-"""What crosses the border after a submit: receipts in, reports out."""
+"""What crosses the border after a submit: receipts and subscribers' messages in, reports out."""
 
 from msgspec import Struct
 
+from whimbrel.domain.content import Channel
 from whimbrel.domain.status import ErrorCode, LinkState
 
 
@@ -31,11 +32,37 @@ class Receipt(Struct, frozen=True, kw_only=True):
     sender_broken: bool = False
     """With FAILED: the fault is the sender's, and its other links would fail as well."""
     senders: tuple[str, ...] = ()
-    """Further senders of the same account: the receipt may be about their links too."""
+    """All senders of the account that it came through, where the numbers are the account's and not
+    the sender's, whose name an SMSC may have rewritten."""
     aliases: tuple[str, ...] = ()
-    """Other spellings of `provider_id`, of which the submit's answer may have used one."""
+    """Other spellings of `provider_id` under which the submit may be known. One of them can be
+    another submit's number: it counts only together with `subscriber`."""
     subscriber: str | None = None
-    """Whom it was sent to, in digits, where the channel says."""
+    """Digits: who it was sent to, where the channel says."""
+
+
+class MoMessage(Struct, frozen=True, kw_only=True):
+    """A message from a subscriber (mobile originated), or one part of it."""
+
+    channel: Channel
+    account: str
+    """The sender account that it came through."""
+    sender: str
+    """Whom it was written to."""
+    subscriber: str
+    """Who wrote it, without `+`."""
+    received_at: int
+    text: str | None
+    """None: not a text, or in an alphabet that is not known."""
+    raw: bytes
+    """The text's octets as they came, without headers: a character may lie across two parts."""
+    data_coding: int
+    """The alphabet of `raw` (`alphabet.decode`)."""
+    part: int = 1
+    """1 for the first."""
+    parts: int = 1
+    reference: int | None = None
+    """What the parts of a long message have in common, beside sender and subscriber."""
 
 
 class Report(Struct, frozen=True):
