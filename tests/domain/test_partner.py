@@ -8,7 +8,8 @@ import pytest
 from tests.support.builders import a_partner
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.content import Channel
-from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType, zone_of
+from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.zones import zone_of
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND
 from whimbrel.domain.schedule import (
-    MOSCOW,
     BadSchedule,
     Schedule,
     closes_at,
     next_opening,
     parse,
 )
+from whimbrel.domain.zones import MOSCOW
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SANTIAGO = ZoneInfo("America/Santiago")

@@ -21,8 +21,9 @@ from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Image, Text
-from whimbrel.domain.schedule import MOSCOW, closes_at, parse
+from whimbrel.domain.schedule import closes_at, parse
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.domain.zones import MOSCOW
 from whimbrel.store import sqlite
 from whimbrel.store.senders import paused_senders
 from whimbrel.store.sqlite import SqliteStore

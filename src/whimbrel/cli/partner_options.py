@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from whimbrel.cli.terminal import fail
 from whimbrel.domain.content import Channel
-from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType, zone_of
+from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.zones import zone_of
 from whimbrel.http_out import usable_url
 
 Subnets = Annotated[
@@ -43,7 +44,10 @@ ContentWindow = Annotated[
 ]
 ReportUrl = Annotated[str | None, typer.Option(help="Where its delivery reports go.")]
 Traffic = Annotated[TrafficType | None, typer.Option(help="trafficType of its reports.")]
-Zone = Annotated[str | None, typer.Option(help="IANA zone of dates in reports; '' is UTC+3.")]
+Zone = Annotated[
+    str | None,
+    typer.Option(help="IANA zone of dates in reports and of sending hours; '' is UTC+3."),
+]
 RateOption = Annotated[float | None, typer.Option(min=0, help="Requests a second; 0: no limit.")]
 Burst = Annotated[int | None, typer.Option(min=1, help="Requests at once within the rate.")]
 Concurrency = Annotated[int | None, typer.Option(min=0, help="Requests under way; 0: no limit.")]

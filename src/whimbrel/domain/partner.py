@@ -5,13 +5,12 @@ from datetime import tzinfo
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct, field
 
 from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
-from whimbrel.domain.schedule import MOSCOW
+from whimbrel.domain.zones import zone_of
 
 
 class DuplicateControl(StrEnum):
@@ -53,7 +52,7 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     """Standard Webhooks secret, `whsec_` and base64; empty: reports are not signed."""
     traffic_type: TrafficType = TrafficType.TRANSACTIONAL
     zone: str = ""
-    """IANA name for the dates in reports; empty: UTC+3."""
+    """IANA name for the dates in reports and for sending hours; empty: UTC+3."""
     rate: Annotated[float, Meta(ge=0)] = 0.0
     """Requests a second; 0: no limit."""
     burst: Annotated[int, Meta(ge=1)] = 1
@@ -85,7 +84,7 @@ class Partner(Struct, frozen=True):
 
     @property
     def zone(self) -> tzinfo:
-        """The zone in which this Partner reads dates."""
+        """The zone in which this Partner reads dates and means its sending hours."""
         return zone_of(self.profile.zone)
 
 
@@ -98,17 +97,3 @@ def _inside(address: str, subnets: tuple[str, ...]) -> bool:
         return False
     mapped = getattr(ip, "ipv4_mapped", None)
     return any((mapped or ip) in ipaddress.ip_network(subnet) for subnet in subnets)
-
-
-@lru_cache(maxsize=1_024)
-def zone_of(name: str) -> tzinfo:
-    """Return the zone of an IANA name; the empty name is UTC+3.
-
-    Raises `ValueError` for a name that is not in the zone database.
-    """
-    if not name:
-        return MOSCOW
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not the name of a time zone") from error

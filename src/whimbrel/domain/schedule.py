@@ -2,7 +2,7 @@
 
 Owns the rules of `protocol.md`, section 1 (`scheduleInfo`). A schedule is kept as local rules and
 is given a zone at each question, so that a change of the clocks, or of the law about them, between
-acceptance and sending is followed.
+acceptance and sending is followed. `opening` is the one answer to "when may it go?".
 
 **The clock on the wall decides.** Sending hours are open at a moment if a clock in the zone shows,
 at that moment, a time inside them on a day that counts. So a change of the clocks needs no rule of
@@ -13,21 +13,26 @@ its own:
 - hours that begin or end in a repeated stretch hold in both passes: 22:00 to 02:30, when 02:00 to
   03:00 is run through twice, close at the first 02:30, open at the second 02:00 and close at the
   second 02:30. Nobody is written to while their clock shows a time that the Partner excluded.
+
+**All of several clocks decide.** Where a subscriber may live in one of several zones, the hours are
+open when they are open in all of them. A common opening is looked for two weeks ahead: the hours
+come again every week, and a change of the clocks may spoil one of two. Which zones a schedule has
+is decided at acceptance (`subscriber_zones.py`) and kept with it.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from functools import lru_cache, partial
 from typing import Self
 
 import msgspec
 
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND
+from whimbrel.domain.wall_clock import distinct, first_moment
+from whimbrel.domain.zones import MOSCOW
 
-MOSCOW = timezone(timedelta(hours=3), "UTC+3")
-"""The zone of every schedule that does not ask for the subscriber's own."""
-
+_SEARCH = 14 * DAY  # how far ahead several zones are searched for an opening in common
 _EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 _DEADLINE = re.compile(
@@ -47,6 +52,23 @@ class BadSchedule(ValueError):
         """As the Partner spells it: timeBegin, timeEnd, weekdaysSchedule or deadline."""
 
 
+class ZoneReason(StrEnum):
+    """Why a schedule is read in its zones; the value is what the store keeps."""
+
+    DEFAULT = ""
+    """None was asked for: UTC+3."""
+    PARTNER = "partner"
+    """The Partner's own zone."""
+    REGISTRY = "registry"
+    """The subscriber's, by the numbering registry."""
+    PREFIX = "prefix"
+    """The subscriber's, by the prefix data of libphonenumber."""
+    CAPITAL = "capital"
+    """The subscriber's zones have no hours in common: the country's capital decides."""
+    NO_COUNTRY = "no-country"
+    """The number belongs to no country (satellites, international free phone): UTC+3."""
+
+
 class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
     """Sending hours and the moment after which nothing is handed over."""
 
@@ -59,6 +81,9 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
     """The days on which the hours begin, 1 (Monday) to 7, ascending and at least one."""
     deadline_at: int | None = None
     """UTC milliseconds, exclusive: at this moment it is too late."""
+    zones: tuple[str, ...] = ()
+    """IANA names of the zones in all of which the hours must be open; none: UTC+3."""
+    zone_reason: ZoneReason = ZoneReason.DEFAULT
 
     def to_json(self) -> str:
         """Return the schedule as JSON, for the store."""
@@ -103,28 +128,83 @@ def parse(
     return None if schedule == Schedule() else schedule
 
 
-def next_opening(schedule: Schedule, now: int, zone: tzinfo) -> int | None:
+def opening(stored: str | None, at: int) -> tuple[int | None, int | None]:
+    """Return when a message whose schedule is `stored` may be handed over, and until when.
+
+    The first is the first moment, `at` or later, inside the sending hours; the second the moment at
+    which those hours close, None if they never do. `(at, None)` where there is no schedule;
+    `(None, None)` where it does not open before its deadline, or where its zones have no hours in
+    common for two weeks from `at`. Moments are UTC milliseconds.
+
+    Raises `msgspec.ValidationError` if `stored` is not what `Schedule.to_json` writes.
+    """
+    if stored is None:
+        return at, None
+    schedule = Schedule.from_json(stored)
+    zones = _zones(schedule, at)
+    opens_at = next_opening(schedule, at, *zones)
+    return (None, None) if opens_at is None else (opens_at, _closing(schedule, opens_at, zones))
+
+
+def has_common_hours(schedule: Schedule, at: int) -> bool:
+    """Tell whether the hours are open in all zones of the schedule at once, at `at` or later.
+
+    It looks two weeks ahead from the day of `at` (UTC), whatever the deadline.
+    """
+    undated = msgspec.structs.replace(schedule, deadline_at=None)
+    if not _has_common_hours(undated, at // DAY):
+        return False
+    return next_opening(undated, at, *_zones(schedule, at)) is not None
+
+
+@lru_cache(maxsize=4_096)
+def _has_common_hours(undated: Schedule, day: int) -> bool:
+    """Cached, since finding nothing means looking at everything, and few schedules are in use."""
+    return next_opening(undated, day * DAY, *_zones(undated, day * DAY)) is not None
+
+
+def next_opening(schedule: Schedule, now: int, *zones: tzinfo) -> int | None:
     """Return the first moment, `now` or later, at which the message may be handed over.
 
-    Moments are UTC milliseconds. None: there is none before the deadline.
+    Moments are UTC milliseconds. None: there is none before the deadline, or several zones have
+    none in common for two weeks.
     """
-    opening = _first_moment(now, zone, lambda wall: _opening_on_wall(schedule, wall))
-    if schedule.deadline_at is not None and opening >= schedule.deadline_at:
-        return None
-    return opening
+    find = partial(_opening_on_wall, schedule)
+    moment = now
+    while True:
+        found = max(first_moment(moment, zone, find) for zone in zones)
+        if found == moment or len(zones) == 1:
+            break
+        if found > now + _SEARCH:
+            return None
+        moment = found  # where the last of them opens, the others may have closed
+    return None if _is_too_late(schedule, found) else found
 
 
-def closes_at(schedule: Schedule, now: int, zone: tzinfo) -> int | None:
+def closes_at(schedule: Schedule, now: int, *zones: tzinfo) -> int | None:
     """Return the moment at which the hours that are open `now` close, by the deadline at last.
 
     Moments are UTC milliseconds; the moment itself is outside the hours. Hours that touch, such as
     two whole days, are one. None: the hours are not open `now`, or they never close.
     """
-    if next_opening(schedule, now, zone) != now:
-        return None
+    is_open = next_opening(schedule, now, *zones) == now
+    return _closing(schedule, now, zones) if is_open else None
+
+
+def _zones(schedule: Schedule, at: int) -> tuple[tzinfo, ...]:
+    return distinct(schedule.zones, at // DAY) or (MOSCOW,)
+
+
+def _is_too_late(schedule: Schedule, moment: int) -> bool:
+    return schedule.deadline_at is not None and moment >= schedule.deadline_at
+
+
+def _closing(schedule: Schedule, now: int, zones: tuple[tzinfo, ...]) -> int | None:
+    """Return when hours that are open `now` in all zones close in the first of them."""
     if schedule.always_open:
         return schedule.deadline_at
-    closing = _first_moment(now, zone, lambda wall: _closing_on_wall(schedule, wall))
+    find = partial(_closing_on_wall, schedule)
+    closing = min(first_moment(now, zone, find) for zone in zones)
     return closing if schedule.deadline_at is None else min(closing, schedule.deadline_at)
 
 
@@ -147,10 +227,7 @@ def within_deadline(stored: str | None, moment: int) -> int:
 
 
 def _opening_on_wall(schedule: Schedule, wall: int) -> int:
-    """Return the first wall time, `wall` or later, inside the hours.
-
-    A wall time is what the clock shows, in milliseconds since it showed 1970-01-01 00:00.
-    """
+    """Return the first wall time, `wall` or later, inside the hours."""
     today = wall // DAY
     # Yesterday's hours may still be open; today's, on the only weekday, may be over.
     candidates = (
@@ -172,47 +249,6 @@ def _closing_on_wall(schedule: Schedule, wall: int) -> int:
 def _weekday(day: int) -> int:
     """Return 1 (Monday) to 7 for a number of days since 1970-01-01, which was a Thursday."""
     return (day + 3) % 7 + 1
-
-
-def _first_moment(now: int, zone: tzinfo, find_on_wall: Callable[[int], int]) -> int:
-    """Return the first moment, `now` or later, at which the wall shows what is looked for.
-
-    `find_on_wall` maps a wall time to the first one, the same or later, that will do. Between two
-    changes of the zone's offset the wall runs evenly and its answer holds; where a change comes
-    first, the wall jumps, and the question is put again from there.
-    """
-    moment = now
-    while True:
-        offset = _offset(zone, moment)
-        found = find_on_wall(moment + offset) - offset
-        change = _first_change(zone, moment, found)
-        if change is None:
-            return found
-        moment = change
-
-
-def _first_change(zone: tzinfo, after: int, until: int) -> int | None:
-    """Return the first moment in (after, until] with another offset than at `after`, if any.
-
-    It looks once a day: no zone has ever changed its offset twice within three.
-    """
-    offset = _offset(zone, after)
-    start = after
-    while start < until:
-        stretch = range(start, min(start + DAY, until) + 1)
-        if _offset(zone, stretch[-1]) != offset:
-            return stretch[
-                bisect_left(stretch, True, key=lambda moment: _offset(zone, moment) != offset)
-            ]
-        start = stretch[-1]
-    return None
-
-
-def _offset(zone: tzinfo, moment: int) -> int:
-    """Return how far the zone's clocks are ahead of UTC, in milliseconds."""
-    # Offsets change at whole seconds, and a division that rounds down keeps floats out.
-    offset = datetime.fromtimestamp(moment // SECOND, zone).utcoffset() or timedelta()
-    return offset // timedelta(milliseconds=1)
 
 
 def _time_of_day(member: str, text: str) -> int:
