@@ -20,6 +20,7 @@ from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.ingest import Ingest
+from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.sender_lines import SenderLine
@@ -44,7 +45,7 @@ _NODE = 0  # SQLite has one process
 _USER_AGENT = f"Whimbrel/{__version__}"
 _CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
 _CONNECTIONS = 2_048
-_REFRESH_SECONDS = 1.0  # changes of Partners reach the gateway in this time
+_REFRESH_SECONDS = 1.0  # changes of Partners and of the registry reach the gateway in this time
 _TICK_SECONDS = 0.25  # how late a lifetime may be noticed
 _BYPASS_SECONDS = 1.0
 _SWEEP_SECONDS = 5.0
@@ -111,6 +112,7 @@ class Gateway:
 
         self.metrics = Metrics()
         self._partners = PartnerDirectory(store)
+        self._numbering = NumberingDirectory(store)
         self._gatekeeper = Gatekeeper(self._partners, clock)
         self._upstream = _upstream(settings)
         self._downstream = _downstream(settings)
@@ -133,6 +135,7 @@ class Gateway:
             self._partners,
             self._downstream,
             self.metrics,
+            numbering=self._numbering,
             cap=settings.reports.endpoint_concurrency,
             timeout=round(settings.reports.timeout_seconds * SECOND),
             wake=wake_reports,
@@ -168,6 +171,7 @@ class Gateway:
         """Take over what an earlier process left, then let the stages run."""
         store, settings = self._store, self._settings
         await self._partners.refresh()
+        await self._numbering.refresh()
         await self._timers.recover()
         await store.write(release_report_claims, self._clock.now())
         for pause in await store.read(paused_senders, None):
@@ -182,6 +186,7 @@ class Gateway:
             self._gatekeeper,
             _senders(self._lines),
             chain_ids,
+            numbering=self._numbering,
             queue_limit=settings.server.accept_queue_limit,
             wake_dispatch=self._dispatch_wanted.set,
         )
@@ -199,6 +204,7 @@ class Gateway:
             asyncio.create_task(self._every(_TICK_SECONDS, self._cascade.release)),
             asyncio.create_task(self._every(_BYPASS_SECONDS, self._cascade.bypass)),
             asyncio.create_task(self._every(_REFRESH_SECONDS, self._partners.refresh)),
+            asyncio.create_task(self._every(_REFRESH_SECONDS, self._numbering.refresh)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._timers.sweep)),
         ]
 

@@ -19,6 +19,7 @@ from whimbrel.domain.request import MessageRequest, ScheduleRequest, SendRequest
 from whimbrel.flow import gatekeeper
 from whimbrel.flow.accept import Acceptor, Answer
 from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.store import sqlite
 from whimbrel.store.chains import accept_chains
@@ -75,6 +76,7 @@ class Door:
     def __init__(self, store: SqliteStore, clock: FakeClock) -> None:
         self.store, self.clock = store, clock
         self.partners = PartnerDirectory(store)
+        self.numbering = NumberingDirectory(store)
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
         self.acceptor = Acceptor(
@@ -83,6 +85,7 @@ class Door:
             self.gatekeeper,
             {Channel.WHATSAPP: frozenset({SENDER, "OTHER"})},
             ChainIds(0, 0),
+            numbering=self.numbering,
             queue_limit=QUEUE_LIMIT,
             wake_dispatch=self._wake,
         )

@@ -27,6 +27,7 @@ from whimbrel.domain.chain import Refused
 from whimbrel.domain.content import Image, Text
 from whimbrel.domain.partner import TrafficType
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.http_out import AddressRule, HttpOut
@@ -56,6 +57,7 @@ class Reporting:
         self._woken = asyncio.Event()
         self.metrics = Metrics()
         self.partners = PartnerDirectory(store)
+        self.numbering = NumberingDirectory(store)
         self.http = HttpOut(
             address_rule=AddressRule(allowed),
             connect_timeout=5.0,
@@ -70,6 +72,7 @@ class Reporting:
             self.partners,
             self.http,
             self.metrics,
+            numbering=self.numbering,
             cap=CAP,
             timeout=10 * SECOND,
             wake=self._woken.set,

@@ -10,6 +10,7 @@
 5. `report` tells the Partner every state, in order, until it is acknowledged;
    `receivers` keeps a slow or dead one from harming the others, `report_body` is what they read.
 
-`partner_directory` is what all of them know of Partners. No stage calls another: each leaves its
+`partner_directory` is what all of them know of Partners, `numbering_directory` of the subscribers'
+numbers. No stage calls another: each leaves its
 work in the store and wakes whoever is next.
 """

@@ -14,6 +14,7 @@ from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import SendRequest
 from whimbrel.flow.checks import Senders, check
 from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.store.chains import Accepted, accept_chains
 from whimbrel.store.engine import Store, StoreUnavailable
 
@@ -38,6 +39,7 @@ class Acceptor:
         senders: Senders,
         chain_ids: ChainIds,
         *,
+        numbering: NumberingDirectory,
         queue_limit: int,
         wake_dispatch: Callable[[], None],
     ) -> None:
@@ -46,6 +48,7 @@ class Acceptor:
         self._clock = clock
         self._gatekeeper = gatekeeper
         self._senders = senders
+        self._numbering = numbering
         self._chain_ids = chain_ids
         self._queue_limit = queue_limit
         self._wake_dispatch = wake_dispatch
@@ -59,6 +62,7 @@ class Acceptor:
                 request,
                 partner,
                 self._senders,
+                self._numbering.ranges,
                 chain_id=self._chain_ids.next(now),
                 now=now,
                 request_id=request_id,

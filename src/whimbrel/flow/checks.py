@@ -13,11 +13,13 @@ from whimbrel.domain.cascade import NEVER
 from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import BadContent, Channel, Content, Image, Text, check_text
+from whimbrel.domain.numbering import NumberRanges
 from whimbrel.domain.partner import DuplicateControl, Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest, SendRequest
-from whimbrel.domain.schedule import MOSCOW, Schedule, within_deadline
+from whimbrel.domain.schedule import Schedule, within_deadline
 from whimbrel.domain.status import LinkState
+from whimbrel.domain.subscriber_zones import in_partner_zone, in_subscriber_zones
 from whimbrel.http_out import usable_url
 
 _LONGEST_URL = 2_048
@@ -44,6 +46,7 @@ def check(
     request: SendRequest,
     partner: Partner,
     senders: Senders,
+    ranges: NumberRanges,
     *,
     chain_id: int,
     now: int,
@@ -54,7 +57,7 @@ def check(
     dest_addr = _check_dest_addr(request.dest_addr)
     has_next = request.cascade is not None
     lifetime = _check_ttl(request.message, _MESSAGE, channel, partner, has_next=has_next)
-    hours, due_at, closes_at = _check_schedule(request, now)
+    hours, due_at, closes_at = _check_schedule(request, partner, dest_addr, ranges, now)
     _check_the_rest(request)
     messages = [_CheckedMessage(channel, content, sender, lifetime)]
     if request.cascade is not None:
@@ -233,7 +236,9 @@ def _check_ttl(
     return partner.default_lifetime(channel) if lifetime is None else lifetime
 
 
-def _check_schedule(request: SendRequest, now: int) -> tuple[Schedule | None, int, int | None]:
+def _check_schedule(
+    request: SendRequest, partner: Partner, dest_addr: str, ranges: NumberRanges, now: int
+) -> tuple[Schedule | None, int, int | None]:
     """Return the sending hours, the first moment to send, and when those hours close again."""
     asked = request.schedule
     if asked is None:
@@ -249,16 +254,18 @@ def _check_schedule(request: SendRequest, now: int) -> tuple[Schedule | None, in
         _refuse_shape(f"scheduleInfo.{error.member}", str(error))
     if hours is None:
         return None, now, None
-    if request.use_time_diff and not hours.always_open:
-        _refuse_shape(
-            "useTimeDiff", "sending hours in the subscriber's own time zone are not available yet."
-        )
     if hours.deadline_at is not None and hours.deadline_at <= now:
         _refuse_shape("scheduleInfo.deadline", "it is in the past.")
-    due_at = schedule.next_opening(hours, now, MOSCOW)
+    if hours.always_open:
+        pass  # a deadline is one moment everywhere
+    elif request.use_time_diff:
+        hours = in_subscriber_zones(hours, dest_addr, ranges, now)
+    else:
+        hours = in_partner_zone(hours, partner.profile.zone)
+    due_at, closes_at = schedule.opening(hours.to_json(), now)
     if due_at is None:
         _refuse_shape("scheduleInfo", "these sending hours do not open before the deadline.")
-    return hours, due_at, schedule.closes_at(hours, due_at, MOSCOW)
+    return hours, due_at, closes_at
 
 
 def _check_the_rest(request: SendRequest) -> None:

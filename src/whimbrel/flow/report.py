@@ -18,6 +18,7 @@ from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.retry import report_pause
+from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
@@ -60,6 +61,7 @@ class Reporter:
         http: HttpOut,
         metrics: Metrics,
         *,
+        numbering: NumberingDirectory,
         cap: int,
         timeout: int,
         wake: Callable[[], None],
@@ -69,6 +71,7 @@ class Reporter:
         self._store = store
         self._clock = clock
         self._partners = partners
+        self._numbering = numbering
         self._http = http
         self._metrics = metrics
         self._cap = cap
@@ -157,7 +160,7 @@ class Reporter:
         url = report.notify_url or (partner.profile.report_url if partner else "")
         if partner is None or not url:
             return _Verdict(None, "no URL: neither notifyUrl nor the Partner's", hopeless=True)
-        body = report_body(report, partner)
+        body = report_body(report, partner, self._numbering.mcc_mnc(report.dest_addr))
         try:
             answer = await self._http.post(url, body, self._headers(report, partner, body))
         except (NotSent, Unanswered) as error:

@@ -37,8 +37,12 @@ class _Body(Struct, rename="camel"):
 _encode = msgspec.json.Encoder().encode
 
 
-def report_body(report: Report, partner: Partner) -> bytes:
-    """Return the JSON that is POSTed for `report`; dates are in the Partner's zone."""
+def report_body(report: Report, partner: Partner, mcc_mnc: str) -> bytes:
+    """Return the JSON that is POSTed for `report`; dates are in the Partner's zone.
+
+    `mcc_mnc` is the network of the operator to which the number was first assigned, for a number
+    that moved to another one keeps it; empty where it is not known.
+    """
     zone = partner.zone
     return _encode(
         _Body(
@@ -53,7 +57,7 @@ def report_body(report: Report, partner: Partner) -> bytes:
             text=report.text or "",
             part_count=_PARTS,
             error_code=str(report.error_code),
-            mcc_mnc="",
+            mcc_mnc=mcc_mnc,
             traffic_type=int(partner.profile.traffic_type),
         )
     )

@@ -212,3 +212,24 @@ senders = Table(
     Column("reason", Text, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
 )
+
+number_ranges = Table(
+    "number_ranges",
+    metadata,
+    Column("first", _NUMBER, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("inn", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("zones", Text, nullable=False),
+)
+
+numbering_imports = Table(
+    "numbering_imports",
+    metadata,
+    Column("digit", SmallInteger, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("source_rows", Integer, nullable=False),
+    Column("ranges", Integer, nullable=False),
+    Column("imported_at", BigInteger, nullable=False),
+)

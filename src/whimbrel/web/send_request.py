@@ -93,7 +93,7 @@ class CascadeLink(Struct, rename="camel"):
 
 
 class ScheduleInfo(Struct, rename="camel"):
-    """Sending hours and deadline, in UTC+3."""
+    """Sending hours and deadline; useTimeDiff says in which time zone the hours are."""
 
     time_begin: Annotated[str | None, Meta(description="HH:MM or HH:MM:SS.")] = None
     time_end: Annotated[str | None, Meta(description="HH:MM or HH:MM:SS.")] = None
@@ -102,7 +102,10 @@ class ScheduleInfo(Struct, rename="camel"):
     ] = None
     deadline: Annotated[
         str | None,
-        Meta(description="ISO 8601 with an offset.", examples=["2019-05-10T16:29:30+0300"]),
+        Meta(
+            description="ISO 8601 with an offset; none: UTC+3.",
+            examples=["2019-05-10T16:29:30+0300"],
+        ),
     ] = None
 
 
@@ -117,7 +120,8 @@ class SendBody(Struct, rename="camel"):
     ]
     message: Message
     use_time_diff: Annotated[
-        bool | None, Meta(description="Read the schedule in the subscriber's time zone.")
+        bool | None,
+        Meta(description="Read the hours in the subscriber's time zone; else in the login's."),
     ] = None
     shorten_links: Annotated[bool | None, Meta(description="Shorten long links in the text.")] = (
         None
