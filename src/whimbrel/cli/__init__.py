@@ -7,7 +7,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from whimbrel import __version__
-from whimbrel.cli import demo, doctor, message, partner, reports, sandbox, serve, status
+from whimbrel.cli import demo, doctor, message, numbering, partner, reports, sandbox, serve, status
 from whimbrel.cli.terminal import fail
 from whimbrel.settings import SettingsError
 from whimbrel.store.engine import StoreUnavailable
@@ -27,6 +27,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(partner.app, name="partner")
 app.add_typer(message.app, name="message")
 app.add_typer(reports.app, name="reports")
+app.add_typer(numbering.app, name="numbering")
 
 
 @app.command("version")

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from whimbrel.cli.sending_hours import describe_schedule
 from whimbrel.cli.terminal import (
     GREATEST_MT_NUM,
     ConfigOption,
@@ -15,6 +16,7 @@ from whimbrel.cli.terminal import (
     moment,
     with_store,
 )
+from whimbrel.clock import SystemClock
 from whimbrel.domain.status import ErrorCode, LinkState, Status
 from whimbrel.store.history import Story, tell_stories
 from whimbrel.store.reports import ReportState
@@ -53,7 +55,11 @@ def _show_request(story: Story) -> None:
     chain = story.chain
     login = escape(chain["login"])
     console.print(f"[bold]{chain['chain_id']}[/] from {login} to {chain['dest_addr']}")
-    for name in ("partner_ref", "schedule", "notify_url", "extra_param"):
+    if chain["schedule"] is not None:
+        waiting = any(link["state"] == LinkState.QUEUED for link in story.links)
+        for line in describe_schedule(chain["schedule"], SystemClock().now(), waiting=waiting):
+            console.print(f"  {line}")
+    for name in ("partner_ref", "notify_url", "extra_param"):
         if chain[name] is not None:
             console.print(f"  {name}: {escape(str(chain[name]))}")
     console.print(
