@@ -8,8 +8,12 @@ from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import create_engine
 
-from tests.support.builders import Database, a_chain, accept
+from tests.support.builders import Database, a_chain, a_partner, accept
+from tests.support.clock import START
+from whimbrel.store.history import tell_stories
 from whimbrel.store.migrate import upgrade
+from whimbrel.store.numbering import numbering_imports
+from whimbrel.store.partners import PartnerChange, add_partners
 from whimbrel.store.schema import metadata
 from whimbrel.store.sqlite import SqliteStore
 
@@ -45,6 +49,24 @@ async def test_it_keeps_what_is_there(store: SqliteStore, database: Database) ->
     await store.close()
     upgrade(database.path)
     assert database.rows("SELECT chain_id FROM chains") == [(1,)]
+
+
+async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    upgrade(path, "r0001")
+    store = SqliteStore(path)
+    await store.write(add_partners, PartnerChange(a_partner(), START))
+    await accept(store, a_chain(schedule='{"begins":36000000}'))
+    await store.close()
+    upgrade(path)
+    store = SqliteStore(path)
+    try:
+        story = await store.read(tell_stories, 1)
+        assert story is not None
+        assert story.chain["schedule"] == '{"begins":36000000}'
+        assert await store.read(numbering_imports, None) == []
+    finally:
+        await store.close()
 
 
 def test_a_file_of_a_newer_version_is_not_touched(database: Database) -> None:

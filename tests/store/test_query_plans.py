@@ -5,11 +5,11 @@ from types import ModuleType
 import pytest
 
 from tests.support.builders import Database
-from whimbrel.store import chains, links, parts, receipts, reports, submits, timers
+from whimbrel.store import chains, links, numbering, parts, receipts, reports, submits, timers
 from whimbrel.store.engine import Statement
 from whimbrel.store.sqlite import connect
 
-MODULES = [chains, links, parts, receipts, reports, submits, timers]
+MODULES = [chains, links, numbering, parts, receipts, reports, submits, timers]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
     for module in MODULES
@@ -26,6 +26,9 @@ MAY_SCAN = {
     (timers, "_ABANDONED"): {"SCAN links USING INDEX links_limbo"},
     # At an operator's command.
     (reports, "_OF_PARTNER"): {"SCAN r"},
+    # At most nine rows.
+    (numbering, "_REVISION"): {"SCAN numbering_imports"},
+    (numbering, "_IMPORTS"): {"SCAN i"},
     # A single row.
     (receipts, "_ANY_PARKED"): {
         "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"

@@ -232,4 +232,5 @@ numbering_imports = Table(
     Column("source_rows", Integer, nullable=False),
     Column("ranges", Integer, nullable=False),
     Column("imported_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -32,4 +32,5 @@ def upgrade() -> None:
         sa.Column("ranges", sa.Integer(), nullable=False),
         sa.Column("imported_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digit"),
+        sqlite_with_rowid=False,
     )

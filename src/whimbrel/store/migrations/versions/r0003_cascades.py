@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0003"
-down_revision = "r0001"
+down_revision = "r0002"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
