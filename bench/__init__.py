@@ -1,8 +1,9 @@
 """Benchmarks: how fast messages are accepted, and how fast they travel. See README.md.
 
-`accept` and `journey` are the two commands; each starts every process that it needs.
-`segments` is a third, and needs none.
+`accept` and `journey` are the two large commands; each starts every process that it needs.
 
+- `numbering`: imports the numbering registry and asks it, in its own process.
+- `segments`: counts and cuts the parts of SMS, in its own process.
 - `gateway`: a gateway with an empty store, its Partner and its settings.
 - `bare`: the server that accepting is compared with.
 - `load`: sends requests and measures the answers.

@@ -114,7 +114,8 @@ def test_a_message_that_waits_tells_until_when(cli: Cli, keep: Keep) -> None:
     shown = cli.good("message", "show", "1").output
 
     assert "due at 2026-11-23 02:14:20.000Z, ends at 2026-11-24 02:13:20.000Z" in shown
-    assert f"schedule: {hours.to_json()}" in shown
+    assert "  sending hours: 09:00 to 24:00 on Mon Tue Wed Thu Fri Sat Sun in UTC+3" in shown
+    assert "  deadline: 2026-11-24 02:13:20.000Z" in shown
 
 
 def test_a_refused_message_tells_why(cli: Cli, keep: Keep) -> None:

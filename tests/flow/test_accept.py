@@ -1,6 +1,7 @@
 """Accepting requests: `protocol.md`, sections 1, 4 and 8."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,8 @@ from msgspec.structs import replace
 
 from tests.support.builders import PARTNER_ID, SENDER, SUBSCRIBER, Database, a_chain, a_partner
 from tests.support.clock import START, FakeClock
-from whimbrel.clock import DAY, SECOND
+from tests.support.registry import some_ranges
+from whimbrel.clock import DAY, HOUR, SECOND
 from whimbrel.domain.chain_id import ChainIds
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl
@@ -23,6 +25,8 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.store import sqlite
 from whimbrel.store.chains import accept_chains
+from whimbrel.store.history import tell_stories
+from whimbrel.store.numbering import NumberingImport, import_ranges
 from whimbrel.store.partners import PartnerChange, change_partners
 from whimbrel.store.sqlite import SqliteStore
 
@@ -159,6 +163,56 @@ async def test_sending_hours_say_when_a_link_is_due(door: Door, database: Databa
     assert database.rows("SELECT due_at, closes_at FROM links") == [
         (opening, opening + 3_600 * SECOND)
     ]
+
+
+BY_DAY = ScheduleRequest(time_begin="10:00", time_end="20:00", weekdays=None, deadline=None)
+
+
+VLADIVOSTOK, FREE_PHONE = "79146512345", "80012345678"
+IN_NO_RANGE = "79260000000"
+
+
+@pytest.mark.parametrize(
+    ("zone", "asked", "stored", "hours"),
+    [
+        # It is 05:13 in Moscow, 12:13 in Vladivostok, 08:13 in Omsk. Hours are UTC.
+        ("", (False, VLADIVOSTOK), {}, (7, 17)),
+        ("Asia/Omsk", (False, VLADIVOSTOK),
+         {"zones": ["Asia/Omsk"], "zone_reason": "partner"}, (4, 14)),
+        ("", (True, VLADIVOSTOK),
+         {"zones": ["Asia/Vladivostok"], "zone_reason": "registry"}, (0, 10)),
+        ("Asia/Omsk", (True, VLADIVOSTOK),
+         {"zones": ["Asia/Vladivostok"], "zone_reason": "registry"}, (0, 10)),
+        ("Asia/Omsk", (True, IN_NO_RANGE),
+         {"zones": ["Europe/Moscow"], "zone_reason": "capital"}, (7, 17)),
+        ("Asia/Omsk", (True, FREE_PHONE), {"zone_reason": "no-country"}, (7, 17)),
+    ],
+)  # fmt: skip
+async def test_whose_zone_the_hours_are_in(
+    door: Door, zone: str, asked: tuple[bool, str], stored: dict[str, Any], hours: tuple[int, int]
+) -> None:
+    ranges = NumberingImport((9,), "file.csv", 4, some_ranges(), START)
+    await door.store.write(import_ranges, ranges)
+    await door.numbering.refresh()
+    await door.configure(zone=zone)
+    use_time_diff, dest_addr = asked
+    request = a_request(schedule=BY_DAY, use_time_diff=use_time_diff, dest_addr=f"+{dest_addr}")
+    answer = await door.accept(request)
+    story = await door.store.read(tell_stories, answer.mt_num)
+    assert story is not None
+    assert json.loads(story.chain["schedule"]) == {"begins": 10 * HOUR, "ends": 20 * HOUR, **stored}
+    opens = START // DAY * DAY + hours[0] * HOUR
+    assert story.links[0]["due_at"] == max(door.clock.now(), opens)
+
+
+async def test_a_deadline_alone_is_in_no_zone(door: Door, database: Database) -> None:
+    await door.configure(zone="Asia/Omsk")
+    schedule = ScheduleRequest(
+        time_begin=None, time_end=None, weekdays=None, deadline="2026-11-23T06:00:00"
+    )
+    await door.accept(a_request(schedule=schedule, use_time_diff=True))
+    deadline = START + 2_800 * SECOND  # 06:00 in UTC+3, whatever the Partner's zone
+    assert database.rows("SELECT schedule FROM chains") == [(f'{{"deadline_at":{deadline}}}',)]
 
 
 async def test_numbers_rise_and_are_given_once(door: Door) -> None:

@@ -21,7 +21,7 @@ from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Image, Text
-from whimbrel.domain.schedule import closes_at, parse
+from whimbrel.domain.schedule import Schedule, closes_at, parse
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.domain.zones import MOSCOW
 from whimbrel.store import sqlite
@@ -371,6 +371,22 @@ async def test_another_attempt_keeps_to_the_sending_hours(
     await an_hour_in_the_night(journey.store)
     await journey.dispatch()
     assert database.link()["due_at"] == OPENING
+
+
+async def test_another_attempt_keeps_to_the_hours_of_all_zones(
+    journey: Journey, database: Database
+) -> None:
+    """The hours in Yakutia's east close at 21:00 there; they open next at 09:00 in its west."""
+    hours = Schedule(begins=9 * HOUR, ends=21 * HOUR, zones=("Asia/Yakutsk", "Asia/Magadan"))
+    journey.connector.script.append(a_fault(F.RETRY, pause=8 * HOUR))
+    await accept(journey.store, a_chain(schedule=hours.to_json()))
+    await journey.dispatch()  # 11:13 in Yakutsk
+    in_yakutsk = START - 11 * HOUR - 13 * MINUTE - 20 * SECOND + DAY
+    link = database.link()
+    assert (link["due_at"], link["closes_at"]) == (
+        in_yakutsk + 9 * HOUR,
+        in_yakutsk + 19 * HOUR,
+    )
 
 
 async def test_nothing_goes_after_the_deadline(journey: Journey, database: Database) -> None:

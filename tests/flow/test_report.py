@@ -22,6 +22,7 @@ from tests.support.builders import (
 )
 from tests.support.clock import START, FakeClock
 from tests.support.partner_spy import Answer, PartnerSpy
+from tests.support.registry import some_ranges
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND, SystemClock
 from whimbrel.domain.chain import Refused
 from whimbrel.domain.content import Image, Text
@@ -32,6 +33,7 @@ from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.http_out import AddressRule, HttpOut
 from whimbrel.metrics import Metrics
+from whimbrel.store.numbering import NumberingImport, import_ranges
 from whimbrel.store.partners import PartnerChange, change_partners, remove_partners
 from whimbrel.store.reports import Redelivery, ReportState, redeliver_reports
 from whimbrel.store.sqlite import SqliteStore
@@ -205,6 +207,18 @@ async def test_each_status_has_its_own_dates(reporting: Reporting, spy: PartnerS
         {**FORM, "status": 2, "doneDate": DONE},
         {**FORM, "status": 9, "doneDate": DONE},
     ]
+
+
+async def test_the_network_is_told_where_the_registry_knows_the_operator(
+    reporting: Reporting, spy: PartnerSpy
+) -> None:
+    await submit(reporting.store, partner_ref="order-1")
+    await reporting.store.write(
+        import_ranges, NumberingImport((9,), "file.csv", 4, some_ranges(), START)
+    )
+    await reporting.numbering.refresh()
+    await reporting.deliver()
+    assert [post.json for post in spy.posts] == [{**FORM, "mccMnc": "25001"}]
 
 
 @pytest.mark.parametrize("code", [ErrorCode.FILTERED, ErrorCode.CALL_BARRED])

@@ -225,6 +225,9 @@ def a_link(text: str = "Hello", state: str = "DELIVERED", **data: Any) -> dict[s
 
 NEXT = "cascadeChainLink.nextLink"
 AT_NIGHT = {f"{HOURS}.timeBegin": "22:00", f"{HOURS}.timeEnd": "23:00"}
+AT_THEIRS = {"useTimeDiff": True}
+BERLIN, NEW_YORK = "4915112345678", "12125550123"
+NEVER_OPEN = "scheduleInfo: these sending hours do not open before the deadline"
 SEVERAL_MEMBERS = [
     # What differs from the smallest request, the code, and what must be said.
     # -- the text, in the provider's own words
@@ -249,8 +252,48 @@ SEVERAL_MEMBERS = [
         4,
         "scheduleInfo: these sending hours do not open before the deadline",
     ),
-    ({**AT_NIGHT, "useTimeDiff": True}, 4, "useTimeDiff: sending hours in the subscriber's own"),
-    ({f"{HOURS}.weekdaysSchedule": "1", "useTimeDiff": "true"}, 4, "useTimeDiff: sending hours"),
+    # -- whatever clock they are read by: it is 05:13 in Moscow, 03:13 in Berlin, 21:13 in New York
+    ({**AT_NIGHT, **AT_THEIRS, f"{HOURS}.deadline": in_utc3(START, hours=16)}, 4, NEVER_OPEN),
+    (
+        {
+            **AT_NIGHT,
+            **AT_THEIRS,
+            "destAddr": BERLIN,
+            f"{HOURS}.deadline": in_utc3(START, hours=18),
+        },
+        4,
+        NEVER_OPEN,
+    ),
+    (
+        {**AT_NIGHT, **AT_THEIRS, "destAddr": NEW_YORK, f"{HOURS}.deadline": in_utc3(START)},
+        4,
+        "scheduleInfo.deadline: it is in the past",
+    ),
+    (
+        {
+            **AT_NIGHT,
+            **AT_THEIRS,
+            "destAddr": NEW_YORK,
+            f"{HOURS}.deadline": in_utc3(START, minutes=46),
+        },
+        4,
+        NEVER_OPEN,
+    ),
+    (
+        {
+            f"{HOURS}.weekdaysSchedule": "1",
+            **AT_THEIRS,
+            "destAddr": NEW_YORK,
+            f"{HOURS}.deadline": in_utc3(START, hours=2),
+        },
+        4,
+        NEVER_OPEN,
+    ),
+    ({**AT_NIGHT, **AT_THEIRS, "destAddr": "7916"}, 8, "destAddr: The phone number is too short"),
+    ({**AT_THEIRS, f"{HOURS}.timeBegin": "25:00"}, 4, "scheduleInfo.timeBegin: A time of day"),
+    ({**AT_THEIRS, f"{HOURS}.timeEnd": "8 pm"}, 4, "scheduleInfo.timeEnd: A time of day"),
+    ({**AT_THEIRS, f"{HOURS}.weekdaysSchedule": "8"}, 4, "scheduleInfo.weekdaysSchedule: Weekdays"),
+    ({**AT_THEIRS, f"{HOURS}.deadline": "soon"}, 4, "scheduleInfo.deadline: A deadline is a date"),
     # -- cascades: the whole of one is looked at, whatever its depth
     ({"cascadeChainLink": a_link(ttl=1)}, 11, "cascadeChainLink.message.data.ttl: "),
     (

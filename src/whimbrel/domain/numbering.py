@@ -64,26 +64,22 @@ class NumberRanges:
     Two sorted columns instead of a tree or a dictionary: a look-up is one bisection.
     """
 
-    __slots__ = ("_ends_at", "_firsts", "_origins", "_places")
+    __slots__ = ("_ends_at", "_firsts", "_known", "_origins", "_places")
 
     def __init__(self) -> None:
         # Each stretch goes up to the next one's first number; stretches of nobody are among them.
         self._firsts = array("Q", [0])
         self._places = array("H", [0])
         self._origins: list[Origin | None] = [None]
+        self._known: dict[Origin, int] = {}
         self._ends_at = 0
 
     def extend(self, ranges: Iterable[NumberRange]) -> None:
         """Add ranges, in ascending order and above all that were added before."""
-        known = {origin: place for place, origin in enumerate(self._origins)}
         for one in ranges:
             if one.first > self._ends_at:
                 self._append(self._ends_at, 0)
-            origin = Origin(one.zones, mcc_mnc_of(one.inn))
-            place = known.setdefault(origin, len(self._origins))
-            if place == len(self._origins):
-                self._origins.append(origin)
-            self._append(one.first, place)
+            self._append(one.first, self._place_of(one.zones, mcc_mnc_of(one.inn)))
             self._ends_at = one.last + 1
 
     def look_up(self, dest_addr: str) -> Origin | None:
@@ -100,6 +96,14 @@ class NumberRanges:
     def size(self) -> int:
         """Bytes of the two columns."""
         return len(self._firsts) * self._firsts.itemsize + len(self._places) * self._places.itemsize
+
+    def _place_of(self, zones: tuple[str, ...], mcc_mnc: str) -> int:
+        """Return where an origin is kept; few differ."""
+        origin = Origin(zones, mcc_mnc)
+        place = self._known.setdefault(origin, len(self._origins))
+        if place == len(self._origins):
+            self._origins.append(origin)
+        return place
 
     def _append(self, first: int, place: int) -> None:
         if self._places[-1] != place:

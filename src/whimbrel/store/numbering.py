@@ -4,12 +4,13 @@ A file tells everything about the numbers that begin with some digit, and so rep
 the files of other digits stay.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 from whimbrel.domain.numbering import NumberRange
 from whimbrel.store.engine import Ask, Do, Row, Statement, Steps, ask_one
 
-_PAGE = 2_000  # rows; some milliseconds of the event loop
+_PAGE = 1_000  # rows; some milliseconds of the event loop
 _DIGIT_SPAN = 10**9  # national numbers that share their first digit
 
 _FORGET = Statement("DELETE FROM number_ranges WHERE first >= :first AND first < :beyond")
@@ -115,4 +116,10 @@ def numbering_imports(items: list[None]) -> Steps[list[list[StoredImport]]]:
 
 def _range(row: Row) -> NumberRange:
     first, last, operator, inn, region, zones = row
-    return NumberRange(first, last, operator, inn, region, tuple(zones.split(",")) if zones else ())
+    return NumberRange(first, last, operator, inn, region, _zones(zones))
+
+
+@cache
+def _zones(text: str) -> tuple[str, ...]:
+    """Cached, since the zones of one place are one object then; there are few places."""
+    return tuple(text.split(",")) if text else ()
