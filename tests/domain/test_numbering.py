@@ -65,7 +65,7 @@ def test_ranges_may_come_in_portions() -> None:
 @pytest.mark.parametrize(
     ("inn", "mcc_mnc"),
     [("7740000076", "25001"), ("7812014560", "25002"), ("7713076301", "25099"),
-     ("7743895280", "25020"), (NOBODY[1], ""), ("", "")],
+     ("7743895280", "25020"), ("7736264044", ""), (NOBODY[1], ""), ("", "")],
 )  # fmt: skip
 def test_an_operator_s_network(inn: str, mcc_mnc: str) -> None:
     assert mcc_mnc_of(inn) == mcc_mnc

@@ -1,5 +1,6 @@
 """The migrations make what `schema.py` says."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,25 @@ from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import create_engine
 
-from tests.support.builders import Database, a_chain, a_partner, accept
+from tests.support.builders import (
+    SENDER,
+    SUBSCRIBER,
+    Database,
+    a_chain,
+    a_lane,
+    accept,
+    answer,
+    claim,
+)
 from tests.support.clock import START
+from whimbrel.clock import DAY
+from whimbrel.domain.chain import Taken
+from whimbrel.domain.chain_id import link_id
 from whimbrel.store.history import tell_stories
 from whimbrel.store.migrate import upgrade
 from whimbrel.store.numbering import numbering_imports
-from whimbrel.store.partners import PartnerChange, add_partners
 from whimbrel.store.schema import metadata
+from whimbrel.store.senders import paused_senders
 from whimbrel.store.sqlite import SqliteStore
 
 
@@ -51,13 +64,23 @@ async def test_it_keeps_what_is_there(store: SqliteStore, database: Database) ->
     assert database.rows("SELECT chain_id FROM chains") == [(1,)]
 
 
+OF_THE_FIRST_RELEASE = f"""
+INSERT INTO partners VALUES (1, 'shop', 'no hash', '{{}}', 0, NULL, 1, 1);
+INSERT INTO chains VALUES
+    (1, 1, NULL, NULL, NULL, '{SUBSCRIBER}', 1, NULL, NULL, '{{"begins":36000000}}', 1, 'r-1');
+INSERT INTO links VALUES
+    ({link_id(1, 0)}, 1, '{a_lane()}', 'WHATSAPP', '{SENDER}', 'Hello', NULL, 1000, 0, -1, 0, NULL,
+     1, NULL, {START + DAY}, NULL, NULL, NULL, 0);
+INSERT INTO senders VALUES ('{SENDER}', 'WHATSAPP', 9, 1, '190 expired', 5);
+"""
+
+
 async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     upgrade(path, "r0001")
-    store = SqliteStore(path)
-    await store.write(add_partners, PartnerChange(a_partner(), START))
-    await accept(store, a_chain(schedule='{"begins":36000000}'))
-    await store.close()
+    connection = sqlite3.connect(path)
+    connection.executescript(OF_THE_FIRST_RELEASE)
+    connection.close()
     upgrade(path)
     store = SqliteStore(path)
     try:
@@ -65,6 +88,12 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path)
         assert story is not None
         assert story.chain["schedule"] == '{"begins":36000000}'
         assert await store.read(numbering_imports, None) == []
+        [pause] = await store.read(paused_senders, None)
+        assert pause.paused_since == 5
+        [claimed] = await claim(store)
+        assert claimed.dest_addr == SUBSCRIBER
+        await answer(store, Taken(1, START, "wamid.1"))
+        assert Database(path).told() == [0]
     finally:
         await store.close()
 

@@ -131,9 +131,13 @@ class Database:
     """A store's file, read and written beside the store by a connection of the test's own."""
 
     def __init__(self, path: Path) -> None:
-        """Make the file at `path`, with the schema of this version and nothing in it."""
+        """Make the file at `path`, with the schema of this version and nothing in it.
+
+        A file that is there already is taken as it is.
+        """
         self.path = path
-        path.write_bytes(_migrated())
+        if not path.exists():
+            path.write_bytes(_migrated())
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return what is committed."""

@@ -208,18 +208,6 @@ def _closing(schedule: Schedule, now: int, zones: tuple[tzinfo, ...]) -> int | N
     return closing if schedule.deadline_at is None else min(closing, schedule.deadline_at)
 
 
-def opening(stored: str | None, at: int) -> tuple[int | None, int | None]:
-    """Return the first moment from `at` on inside stored sending hours, and when they close then.
-
-    `(at, None)` where nothing is limited, `(None, None)` past the last opening.
-    """
-    if stored is None:
-        return at, None
-    hours = Schedule.from_json(stored)
-    opens_at = next_opening(hours, at, MOSCOW)
-    return opens_at, None if opens_at is None else closes_at(hours, opens_at, MOSCOW)
-
-
 def within_deadline(stored: str | None, moment: int) -> int:
     """Return `moment`, or the deadline of a stored schedule where that comes first."""
     deadline_at = None if stored is None else Schedule.from_json(stored).deadline_at

@@ -23,8 +23,8 @@ from whimbrel.channels.sms.receipts import Reader, Unreadable
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import MoMessage, Receipt
-from whimbrel.domain.schedule import MOSCOW
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.domain.zones import MOSCOW
 from whimbrel.settings import SettingsError, SmppAccount
 
 FORMS = json.loads((Path(__file__).parent / "data" / "receipts.json").read_text())

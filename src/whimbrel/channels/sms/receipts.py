@@ -21,9 +21,9 @@ from whimbrel.channels.sms.receipt_text import ReceiptText, moment, read_text
 from whimbrel.domain.alphabet import decode
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import MoMessage, Receipt
-from whimbrel.domain.schedule import MOSCOW
 from whimbrel.domain.segments import Place, sound_place, split_header
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.domain.zones import MOSCOW
 from whimbrel.settings import SettingsError, SmppAccount
 
 # TLVs (SMPP 3.4, section 5.3.2)
