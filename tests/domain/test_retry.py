@@ -11,6 +11,8 @@ from whimbrel.domain.retry import (
     REPORT_PAUSES,
     hold_pause,
     pair_pause,
+    reconnect_pause,
+    refused_bind_pause,
     report_pause,
     throughput_pause,
     upstream_pause,
@@ -52,9 +54,23 @@ def test_after_the_last_pause_a_report_is_given_up() -> None:
         (lambda n: throughput_pause(n, 1.0), [1, 2, 4, 8, 16, 32, 60, 60]),
         (lambda n: throughput_pause(n, 0.0), [0.5, 1, 2, 4, 8, 16, 30, 30]),
         (pair_pause, [1, 4, 16, 64, 256, 1024, 3600, 3600]),
+        (lambda n: reconnect_pause(n, 1.0), [1, 2, 4, 8, 16, 32, 60, 60]),
+        (lambda n: reconnect_pause(n, 0.0), [0, 0]),
+        (lambda n: refused_bind_pause(n, 1.0), [30, 60, 120, 240, 300, 300]),
+        (lambda n: refused_bind_pause(n, 0.0), [15, 30, 60, 120, 150, 150]),
         (hold_pause, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]),
     ],
-    ids=["upstream", "throughput", "throughput at least", "pair", "hold"],
+    ids=[
+        "upstream",
+        "throughput",
+        "throughput at least",
+        "pair",
+        "reconnect",
+        "reconnect at least",
+        "refused bind",
+        "refused bind at least",
+        "hold",
+    ],
 )
 def test_a_pause_grows_to_its_cap(pause: Callable[[int], int], expected: list[float]) -> None:
     assert [pause(n) / SECOND for n in range(1, len(expected) + 1)] == expected
@@ -65,4 +81,6 @@ def test_pauses_of_submits_stay_within_their_bounds(attempt: int, chance: float)
     assert 0 <= upstream_pause(attempt, chance) <= 5 * MINUTE
     assert SECOND / 2 <= throughput_pause(attempt, chance) <= MINUTE
     assert SECOND <= pair_pause(attempt) <= HOUR
+    assert 0 <= reconnect_pause(attempt, chance) <= MINUTE
+    assert 15 * SECOND <= refused_bind_pause(attempt, chance) <= 5 * MINUTE
     assert 30 * SECOND <= hold_pause(attempt) <= HOUR

@@ -24,6 +24,8 @@ _REPORT_JITTER = 0.2
 _UPSTREAM_FIRST, _UPSTREAM_CAP = 2 * SECOND, 5 * MINUTE
 _THROUGHPUT_FIRST, _THROUGHPUT_CAP = 1 * SECOND, 60 * SECOND
 _HOLD_FIRST, _HOLD_CAP = 30 * SECOND, 1 * HOUR
+_RECONNECT_FIRST, _RECONNECT_CAP = 1 * SECOND, 60 * SECOND
+_REFUSED_FIRST, _REFUSED_CAP = 30 * SECOND, 5 * MINUTE
 _MOST_DOUBLINGS = 30  # beyond any cap; keeps the powers small
 
 
@@ -56,6 +58,22 @@ def pair_pause(attempt: int) -> int:
 def hold_pause(holds: int) -> int:
     """Return how long a broken sender rests before it is tried again: 30 s, doubled, up to 1 h."""
     return _doubled(_HOLD_FIRST, _HOLD_CAP, holds)
+
+
+def reconnect_pause(failures: int, chance: float) -> int:
+    """Return the pause before the next connection to an SMSC: 1 s, doubled, full jitter, 60 s.
+
+    `failures` counts from 1. The jitter keeps an SMSC that comes back from being met by everyone.
+    """
+    return round(_doubled(_RECONNECT_FIRST, _RECONNECT_CAP, failures) * chance)
+
+
+def refused_bind_pause(failures: int, chance: float) -> int:
+    """Return the pause after an SMSC refused who we are: 30 s, doubled, 5 min at most.
+
+    Longer, because it takes a person to mend, and some SMSCs lock an account that insists.
+    """
+    return round(_doubled(_REFUSED_FIRST, _REFUSED_CAP, failures) * (0.5 + chance / 2))
 
 
 def _doubled(first: int, cap: int, attempt: int) -> int:

@@ -1,6 +1,12 @@
-"""SMS through SMSCs that speak SMPP 3.4.
+"""SMS through an SMSC account, spoken to in SMPP 3.4.
 
-`receipts.py` reads what an SMSC delivers, with `receipt_text.py` for the words of its receipts and
-`message_ids.py` for the spellings of its numbers; `errors.py` knows its codes. Source throughout:
-SMPP Protocol Specification v3.4, by section.
+The wire, from the bytes up: `pdu.py` is the codec, `submits.py` the submit window of one
+connection, `deliveries.py` what the SMSC sends us, `connection.py` one TCP connection, `session.py`
+a bind that is kept for ever. None of them knows what a text or a receipt says.
+
+The meaning: `receipts.py` reads what an SMSC delivers, with `receipt_text.py` for the words of its
+receipts, `message_states.py` for their states and `message_ids.py` for the spellings of its
+numbers; `errors.py` knows its codes. `connector.py` puts both together.
+
+Source throughout: SMPP Protocol Specification v3.4, Issue 1.2, by section.
 """
