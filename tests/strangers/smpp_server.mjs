@@ -73,6 +73,7 @@ function answer({session, pdu, id}) {
 }
 
 function take(session, pdu) {
+  if (session.gone) return undefined;
   tell('submit', {
     session: session.number,
     sequence: pdu.sequence_number,
@@ -88,7 +89,10 @@ function take(session, pdu) {
     validity_period: pdu.validity_period,
     hex: pdu.short_message.toString('hex'),
   });
-  if (habits.drop_after && --habits.drop_after === 0) return session.destroy();
+  if (habits.drop_after && --habits.drop_after === 0) {
+    session.gone = true; // what it has read already, it has not taken
+    return session.destroy();
+  }
   if (habits.nack > 0) {
     habits.nack -= 1;
     return session.generic_nack({sequence_number: pdu.sequence_number, command_status: 3});

@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._reading = True
         self._heard_at = 0.0
-        self._asked = False
+        self._asked = False  # and nothing was heard since
         self._watch: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._submits = Submits(
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: the socket is closed."""
-        self._end(f"connection lost: {exc}" if exc else "the SMSC closed the connection")
+        self._end(f"connection lost: {exc or 'closed by the SMSC'}")
         self._closed.set()
 
     def pause_writing(self) -> None:
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
         delivered: list[DeliverSm] = []
         try:
             for pdu in self._framer.feed(data):
-                self._heard_at = self._loop.time()
+                self._heard_at, self._asked = self._loop.time(), False
                 self._take(pdu, delivered)
         except PduError as error:
             self._log.error("smpp_stream_broken", why=str(error))
@@ -287,7 +287,6 @@ class Connection(asyncio.Protocol):
             self._heard_at = self._loop.time()
         silence = self._loop.time() - self._heard_at
         if silence < patience:
-            self._asked = False
             self._look_later(patience - silence)
         elif not self._asked:
             self._asked = True
