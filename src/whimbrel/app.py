@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import fcntl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from whimbrel import __version__
-from whimbrel.channels.whatsapp.connector import WhatsappConnector
 from whimbrel.clock import SECOND, Clock, SystemClock
 from whimbrel.domain.chain_id import ChainIds
 from whimbrel.domain.content import Channel
@@ -33,8 +33,9 @@ from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
 from whimbrel.store.migrate import upgrade
 from whimbrel.store.reports import release_report_claims
-from whimbrel.store.senders import paused_senders
+from whimbrel.store.senders import paused_senders, resume_senders
 from whimbrel.store.sqlite import SqliteStore
+from whimbrel.upstream import Inbox, Upstream
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.hooks import WhatsappHook
@@ -43,7 +44,7 @@ from whimbrel.web.site import create_site
 _log = structlog.get_logger(__name__)
 _NODE = 0  # SQLite has one process
 _USER_AGENT = f"Whimbrel/{__version__}"
-_CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
+_CONNECT_SECONDS = 5.0  # a receiver that does not answer a SYN in this time is down
 _CONNECTIONS = 2_048
 _REFRESH_SECONDS = 1.0  # changes of Partners and of the registry reach the gateway in this time
 _TICK_SECONDS = 0.25  # how late a lifetime may be noticed
@@ -114,9 +115,23 @@ class Gateway:
         self._partners = PartnerDirectory(store)
         self._numbering = NumberingDirectory(store)
         self._gatekeeper = Gatekeeper(self._partners, clock)
-        self._upstream = _upstream(settings)
         self._downstream = _downstream(settings)
-        self._lines = _lines(settings, self._upstream)
+        self._ingest = Ingest(
+            store,
+            clock,
+            self.metrics,
+            wake_dispatch=wake_dispatch,
+            wake_reports=wake_reports,
+            sender_broken=self._sender_broken,
+        )
+        self._upstream = Upstream(
+            settings,
+            clock,
+            Inbox(self._ingest.file, self._ingest.keep),
+            user_agent=_USER_AGENT,
+            changed=self._connection_changed,
+        )
+        self._lines = self._upstream.lines
         for line in set(self._lines.values()):
             rate = self.metrics.sender_rate.labels(line.name)
             rate.set_function(partial(getattr, line.pacing, "rate"))
@@ -157,14 +172,6 @@ class Gateway:
             wake_dispatch=wake_dispatch,
             wake_reports=wake_reports,
         )
-        self._ingest = Ingest(
-            store,
-            clock,
-            self.metrics,
-            wake_dispatch=wake_dispatch,
-            wake_reports=wake_reports,
-            sender_broken=self._sender_broken,
-        )
         self._settings = settings
 
     async def start(self) -> None:
@@ -176,15 +183,17 @@ class Gateway:
         await store.write(release_report_claims, self._clock.now())
         for pause in await store.read(paused_senders, None):
             line = self._lines.get((Channel(pause.channel), pause.sender))
-            if line is not None:
+            if line is not None and line.channel is Channel.WHATSAPP:
                 line.pause = pause
                 self.metrics.sender_paused.labels(pause.sender).set(1)
+            else:  # what an SMSC's connection was like before says nothing now
+                await store.write(resume_senders, (pause.channel, pause.sender))
         chain_ids = ChainIds(_NODE, await store.read(last_chain_id, None))
         acceptor = Acceptor(
             store,
             self._clock,
             self._gatekeeper,
-            _senders(self._lines),
+            self._upstream.senders(),
             chain_ids,
             numbering=self._numbering,
             queue_limit=settings.server.accept_queue_limit,
@@ -197,6 +206,7 @@ class Gateway:
             self.metrics,
             is_ready=self._is_ready,
         )
+        self._upstream.start()
         self._loops = [
             asyncio.create_task(self._stage(self._dispatcher.step, self._dispatch_wanted)),
             asyncio.create_task(self._stage(self._reporter.step, self._reports_wanted)),
@@ -217,7 +227,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await asyncio.gather(self._dispatcher.drain(), self._reporter.drain(), *self._tasks)
-        await self._upstream.close()
+        await self._upstream.stop()
         await self._downstream.close()
         await self._store.close()
         self._gatekeeper.close()
@@ -233,7 +243,17 @@ class Gateway:
         if line is None:
             return
         reason = f"{receipt.code} {receipt.detail}"
-        task = asyncio.create_task(self._dispatcher.rest(line, reason, None))
+        self._spawn(self._dispatcher.rest(line, reason, None))
+
+    def _connection_changed(self, line: SenderLine) -> None:
+        """Let what waited for a connection go, and say where operators look when one is gone."""
+        if self._stopping.is_set():
+            return
+        self._dispatch_wanted.set()
+        self._spawn(self._dispatcher.note_connection(line))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -271,17 +291,6 @@ class Gateway:
                 await self._stopping.wait()
 
 
-def _upstream(settings: Settings) -> HttpOut:
-    """The client for channels; the operator wrote their URLs, so any address may be one."""
-    return HttpOut(
-        address_rule=None,
-        connect_timeout=min(_CONNECT_SECONDS, settings.dispatch.submit_timeout_seconds / 2),
-        timeout=settings.dispatch.submit_timeout_seconds,
-        connections=_CONNECTIONS,
-        user_agent=_USER_AGENT,
-    )
-
-
 def _downstream(settings: Settings) -> HttpOut:
     """The client for reports; Partners wrote their URLs, so addresses are guarded."""
     return HttpOut(
@@ -292,25 +301,3 @@ def _downstream(settings: Settings) -> HttpOut:
         user_agent=_USER_AGENT,
         max_body=1_024,  # an excerpt, for the history
     )
-
-
-def _lines(settings: Settings, http: HttpOut) -> dict[tuple[Channel, str], SenderLine]:
-    """One line per configured sender. A new channel adds its connectors here."""
-    timeout = settings.dispatch.submit_timeout_seconds
-    return {
-        (Channel.WHATSAPP, account.sender): SenderLine(
-            Channel.WHATSAPP,
-            WhatsappConnector(account, http, timeout=timeout),
-            throughput=account.throughput,
-            pair_pacing=account.pair_pacing,
-            concurrency=settings.dispatch.concurrency,
-        )
-        for account in settings.whatsapp.values()
-    }
-
-
-def _senders(lines: dict[tuple[Channel, str], SenderLine]) -> dict[Channel, frozenset[str]]:
-    return {
-        channel: frozenset(sender for other, sender in lines if other is channel)
-        for channel in Channel
-    }

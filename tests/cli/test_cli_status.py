@@ -46,9 +46,9 @@ def test_what_waits_is_told_by_partner_sender_and_receiver(cli: Cli, keep: Keep)
 
     assert all(word in outcome.row("PLOVER") for word in ("[b]shop", "queued", "in 2 h"))
     waiting = [line for line in outcome.output.splitlines() if "WHIMBREL" in line][1:]
-    assert [cells(line)[2:5] for line in waiting] == [
-        ["queued", "2", "10 min ago"],
-        ["submitted", "1", cells(waiting[1])[4]],
+    assert [cells(line)[2:6] for line in waiting] == [
+        ["WHATSAPP", "queued", "2", "10 min ago"],
+        ["WHATSAPP", "submitted", "1", cells(waiting[1])[5]],
     ]
     assert "1 receipts wait for a message that is not known, oldest 5 min ago." in outcome.output
     [report] = [
@@ -67,7 +67,8 @@ def test_a_paused_sender_tells_why_and_until_when(cli: Cli, keep: Keep) -> None:
             "whatsapp.second": {**ACCOUNT, "sender": "PLOVER", "phone_number_id": "2"},
         }
     )
-    pause = SenderPause("WHATSAPP", "PLOVER", 0, 1_795_400_030_000, 3, "190 Expired [463]", 0)
+    since = SystemClock().now() - 10 * MINUTE
+    pause = SenderPause("WHATSAPP", "PLOVER", since, 1_795_400_030_000, 3, "190 Expired [463]", 0)
     keep(lambda store: store.write(pause_senders, pause))
 
     outcome = cli.good("status")
@@ -77,11 +78,34 @@ def test_a_paused_sender_tells_why_and_until_when(cli: Cli, keep: Keep) -> None:
         "WHATSAPP",
         "second",
         "paused",
+        "10 min ago",
         "2026-11-23 02:13:50.000Z",
         "3",
         "190 Expired [463]",
     ]
     assert cells(outcome.row("WHIMBREL"))[3] == "working"
+
+
+def test_an_smsc_that_is_not_connected_tells_since_when_and_why(cli: Cli, keep: Keep) -> None:
+    smsc = {"host": "127.0.0.1", "system_id": "whimbrel", "password": "secret"}
+    cli.configure(
+        {
+            "smpp.gone": {**smsc, "senders": ["SHOP", "1234"]},
+            "smpp.here": {**smsc, "senders": ["BANK"]},
+        }
+    )
+    now = SystemClock().now()
+    gone = SenderPause("SMS", "gone", now - 10 * MINUTE, now, 0, "connection refused", now)
+    keep(lambda store: store.write(pause_senders, gone))
+
+    outcome = cli.good("status")
+
+    assert cells(outcome.row("SHOP")) == [
+        *("SHOP, 1234", "SMS", "gone", "no connection", "10 min ago", "-", "-"),
+        "connection refused",
+    ]
+    assert cells(outcome.row("BANK"))[3] == "working"
+    assert "secret" not in outcome.output
 
 
 def cells(line: str) -> list[str]:

@@ -37,6 +37,7 @@ class ScriptedConnector:
     def __init__(self, sender: str = SENDER) -> None:
         self.name = sender
         self.blocked_since: int | None = None
+        self.why_blocked = ""
         self.script: deque[SubmitError] = deque()
         self.usual_fault: SubmitError | None = None
         self.gate: asyncio.Event | None = None

@@ -24,6 +24,8 @@ MAY_SCAN = {
     # At the start of a process.
     (reports, "_RELEASE_CLAIMS"): {"SCAN reports USING INDEX reports_due"},
     (timers, "_ABANDONED"): {"SCAN links USING INDEX links_limbo"},
+    # As many as are under way or had no answer.
+    (receipts, "_UNANSWERED"): {"SCAN l USING INDEX links_limbo"},
     # At an operator's command.
     (reports, "_OF_PARTNER"): {"SCAN r"},
     # At most nine rows.
@@ -44,6 +46,7 @@ INDEXES = {
     (timers, "_FALLING"): "links_held",
     (timers, "_BLOCKED"): "links_passable",
     (receipts, "_BY_PROVIDER_ID"): "submits_provider_id",
+    (receipts, "_UNANSWERED"): "links_limbo",
     (receipts, "_MATCHABLE"): "parked_receipts_received_at",
     (receipts, "_FORGET_PARKED"): "parked_receipts_received_at",
     (reports, "_INSERT"): "reports_open",

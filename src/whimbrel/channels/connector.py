@@ -85,6 +85,11 @@ class Connector(Protocol):
         """Since when it can take nothing, in milliseconds UTC; None: it can."""
         ...
 
+    @property
+    def why_blocked(self) -> str:
+        """Why it can take nothing, for operators."""
+        ...
+
     def cost(self, content: Content) -> int:
         """Tell how many of the units that the channel counts a message takes."""
         ...

@@ -15,7 +15,7 @@ from whimbrel import __version__
 from whimbrel.cli.terminal import ConfigOption, console, read_settings
 from whimbrel.clock import SystemClock
 from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
-from whimbrel.settings import Settings, WhatsappAccount, local_url
+from whimbrel.settings import Settings, SmppAccount, WhatsappAccount, local_url
 from whimbrel.store.migrate import upgrade
 
 _CLOCK_TOLERANCE_SECONDS = 5
@@ -62,15 +62,32 @@ async def _check_network(settings: Settings) -> list[Finding]:
         user_agent=f"Whimbrel/{__version__}",
     )
     try:
-        if not settings.whatsapp:
-            return [Finding("accounts", False, "the settings have no section [whatsapp.NAME]")]
-        return [
+        if not settings.whatsapp and not settings.smpp:
+            lack = "the settings have no section [whatsapp.NAME] or [smpp.NAME]"
+            return [Finding("accounts", False, lack)]
+        findings = [
             finding
             for name, account in settings.whatsapp.items()
             async for finding in _check_account(http, settings, name, account)
         ]
+        return findings + [await _check_smsc(name, one) for name, one in settings.smpp.items()]
     finally:
         await http.close()
+
+
+async def _check_smsc(name: str, account: SmppAccount) -> Finding:
+    """Knock at an SMSC's door. To bind could cost a running gateway its own connection."""
+    where = f"{account.host}:{account.port}"
+    try:
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            _, writer = await asyncio.open_connection(
+                account.host, account.port, ssl=account.tls or None
+            )
+    except (OSError, TimeoutError) as error:
+        return Finding(f"smpp.{name}", False, f"{where}: {error or 'no answer'}")
+    writer.close()
+    told = "can be reached; `whimbrel status` tells whether the gateway is bound"
+    return Finding(f"smpp.{name}", True, f"{where}: {told}")
 
 
 async def _check_account(

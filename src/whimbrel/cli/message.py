@@ -17,6 +17,7 @@ from whimbrel.cli.terminal import (
     with_store,
 )
 from whimbrel.clock import SystemClock
+from whimbrel.domain.cascade import NEVER
 from whimbrel.domain.status import ErrorCode, LinkState, Status
 from whimbrel.store.history import Story, tell_stories
 from whimbrel.store.reports import ReportState
@@ -45,6 +46,7 @@ def show(
     _show_request(story)
     for link in story.links:
         _show_link(link, with_text=with_text)
+        _show_parts(link, story)
     timeline = Table("when (UTC)", "what", "details", box=None, pad_edge=False)
     for at, what, details in sorted(_events(story), key=lambda event: event[0]):
         timeline.add_row(moment(at), what, escape(details))
@@ -72,9 +74,11 @@ def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
     why = f" ({_error(link['error_code'])})" if link["error_code"] else ""
     console.print(
         f"  {link['channel']} from {escape(link['sender'])}: [bold]{state.name.lower()}[/]{why}, "
-        f"attempts {link['attempt']}, lifetime {link['ttl'] // 1_000} s"
+        f"attempts {link['attempt']}, lifetime {link['ttl'] // 1_000} s{_goal(link)}"
     )
-    if state is LinkState.QUEUED:
+    if state is LinkState.HELD:
+        console.print(f"  {_turn(link['due_at'])}")
+    elif state is LinkState.QUEUED:
         console.print(f"  due at {moment(link['due_at'])}, ends at {moment(link['expires_at'])}")
     elif state < LinkState.FAILED:
         console.print(f"  lifetime ends at {moment(link['expires_at'])}")
@@ -84,16 +88,44 @@ def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
         console.print(f"  text: {escape(link['text'])}")
 
 
+def _goal(link: dict[str, Any]) -> str:
+    """Say what keeps the link behind this one from its turn."""
+    if link["satisfied_by"] is None:
+        return ""
+    return f", the next one goes unless it is {LinkState(link['satisfied_by']).name.lower()}"
+
+
+def _turn(due_at: int) -> str:
+    if due_at == NEVER:
+        return "its turn comes after the one before it"
+    return f"its turn comes at {moment(due_at)}, or when the one before it has failed"
+
+
+def _show_parts(link: dict[str, Any], story: Story) -> None:
+    for part in story.parts:
+        if part["link_id"] == link["link_id"]:
+            state = LinkState(part["state"]).name.lower()
+            at = f" at {moment(part['happened_at'])}" if part["happened_at"] else ""
+            told = f"  part {part['part']} of {part['parts']}: {state}{at}"
+            console.print(escape(_words(told, part, "provider_id", "code", "detail")))
+
+
 def _events(story: Story) -> Iterator[tuple[int, str, str]]:
     yield story.chain["accepted_at"], "accepted", ""
+    named = len(story.links) > 1
+    channels = {one["link_id"]: f"{one['channel']} " if named else "" for one in story.links}
     for submit in story.submits:
-        told = f"attempt {submit['attempt']}: {submit['outcome']}"
+        channel = channels[submit["link_id"]]
+        told = f"{channel}attempt {submit['attempt']}: {submit['outcome']}"
         yield submit["ended_at"], "submit", _words(told, submit, "provider_id", "code", "detail")
     for receipt in story.receipts:
         state = LinkState(receipt["state"]).name.lower()
-        told = f"{state} at {moment(receipt['happened_at'])}"
+        told = f"{channels[receipt['link_id']]}{state} at {moment(receipt['happened_at'])}"
         yield receipt["received_at"], "receipt", _words(told, receipt, "code", "detail")
-    names = {report["report_id"]: _report_name(report) for report in story.reports}
+    names = {
+        report["report_id"]: channels[report["link_id"]] + _report_name(report)
+        for report in story.reports
+    }
     for report in story.reports:
         kept = ReportState(report["state"])
         due = f", next attempt {moment(report['next_at'])}" if kept is ReportState.DUE else ""

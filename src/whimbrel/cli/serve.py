@@ -11,8 +11,8 @@ def serve(config: ConfigOption = None) -> None:
     """Run the gateway until Ctrl-C or SIGTERM."""
     settings = read_settings(config)
     configure_logs(settings.log.level)
-    if not settings.whatsapp:
-        fail("no sender account: the settings need a section [whatsapp.NAME]")
+    if not settings.whatsapp and not settings.smpp:
+        fail("no sender account: the settings need a section [whatsapp.NAME] or [smpp.NAME]")
     try:
         uvloop.run(
             gateway.serve(

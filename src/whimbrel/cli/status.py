@@ -36,27 +36,39 @@ def status(config: ConfigOption = None) -> None:
 
 def _show_senders(settings: Settings, pauses: list[SenderPause]) -> None:
     resting = {(pause.channel, pause.sender): pause for pause in pauses}
-    table = Table("sender", "channel", "account", "state", "until (UTC)", "tried", "why")
+    table = Table("sender", "channel", "account", "state", "since", "until (UTC)", "tried", "why")
     for name, account in settings.whatsapp.items():
         pause = resting.get(("WHATSAPP", account.sender))
-        row = [escape(account.sender), "WHATSAPP", name]
-        if pause is None:
-            table.add_row(*row, "[green]working[/]", "-", "-", "")
-        else:
-            until, tried = moment(pause.paused_until), str(pause.holds)
-            table.add_row(*row, "[red]paused[/]", until, tried, escape(pause.reason))
+        table.add_row(escape(account.sender), "WHATSAPP", name, *_condition(pause))
+    for name, smsc in settings.smpp.items():
+        pause = resting.get(("SMS", name))
+        table.add_row(escape(", ".join(smsc.senders)), "SMS", name, *_condition(pause))
     console.print(table)
+
+
+def _condition(pause: SenderPause | None) -> list[str]:
+    if pause is None:
+        return ["[green]working[/]", "-", "-", "-", ""]
+    since, why = _age(SystemClock().now(), pause.paused_since), escape(pause.reason)
+    if not pause.holds:  # there is no connection; it is looked for all the time
+        return ["[red]no connection[/]", since, "-", "-", why]
+    return ["[red]paused[/]", since, moment(pause.paused_until), str(pause.holds), why]
 
 
 def _show_links(queues: Queues, partners: dict[str, str]) -> None:
     now = SystemClock().now()
-    table = Table("messages of", "sender", "state", "count", "due since", "next lifetime ends")
+    table = Table(
+        "messages of", "sender", "channel", "state", "count", "due since", "next lifetime ends"
+    )
     for lane, state, count, due_at, expires_at in queues.links:
-        _, partner_id, sender = lane.split("/", 2)
-        due = _age(now, due_at) if due_at <= now else f"in {_span(due_at - now)}"
-        name = LinkState(state).name.lower()
+        channel, partner_id, sender = lane.split("/", 2)
         login = partners.get(partner_id, partner_id)
-        table.add_row(escape(login), escape(sender), name, str(count), due, moment(expires_at))
+        row = [escape(login), escape(sender), channel, LinkState(state).name.lower(), str(count)]
+        if state == LinkState.HELD:
+            table.add_row(*row, "after the one before", "-")
+            continue
+        due = _age(now, due_at) if due_at <= now else f"in {_span(due_at - now)}"
+        table.add_row(*row, due, moment(expires_at))
     console.print(table if queues.links else "No messages on their way.")
     if queues.parked:
         since = _age(now, queues.parked_since or now)

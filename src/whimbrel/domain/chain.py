@@ -229,7 +229,8 @@ def _seen(link: Link, event: Seen) -> Link:
     if link.submitted_at is None:  # the receipt is the first word that it was handed over
         at = link.attempted_at if link.attempted_at is not None else event.at
         link = replace(link, submitted_at=at, expires_at=at + link.ttl)
-    done_at = None if event.state is LinkState.SENT else event.at
+    # The channel's clock may run behind, and an SMSC's dates are often cut to the minute.
+    done_at = None if event.state is LinkState.SENT else max(event.at, link.submitted_at or 0)
     return replace(link, state=event.state, done_at=done_at, error_code=ErrorCode.NONE)
 
 

@@ -22,7 +22,7 @@ from whimbrel.flow.sender_lines import Lines, SenderLine
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
 from whimbrel.store.engine import Store
-from whimbrel.store.senders import pause_senders, resume_senders
+from whimbrel.store.senders import SenderPause, pause_senders, resume_senders
 from whimbrel.store.submits import SubmitRecord, outcome_of, record_submits
 
 _log = structlog.get_logger(__name__)
@@ -181,13 +181,25 @@ class Dispatcher:
             case SubmitFault.SENDER_BROKEN:
                 await self.rest(line, f"{error.code} {error.detail}", error.pause)
             case SubmitFault.NUMBER_THROTTLED:
-                line.pacing.halve(self._clock.elapsed())
+                line.slow_down(self._clock, chance)
             case SubmitFault.PAIR_THROTTLED if line.pairs is not None:
                 seconds = pause(link, error, chance) / SECOND
                 line.pairs.hold(link.dest_addr, self._clock.elapsed(), seconds)
         return SubmitRecord(
             link.link_id, event, started, error.code, error.detail, parts=error.taken
         )
+
+    async def note_connection(self, line: SenderLine) -> None:
+        """Say where operators look whether the connection of a line is there."""
+        since, now = line.connector.blocked_since, self._clock.now()
+        if since is None:
+            await self._store.write(resume_senders, (line.channel, line.name))
+        else:
+            why = line.connector.why_blocked
+            gone = SenderPause(line.channel, line.name, since, now, 0, why, now)
+            await self._store.write(pause_senders, gone)
+        self._metrics.sender_paused.labels(line.name).set(since is not None)
+        _log.info("connection_changed", sender=line.name, down_since=since)
 
     async def rest(self, line: SenderLine, reason: str, pause: int | None) -> None:
         """Let a broken sender rest, and say so where operators look."""

@@ -1,14 +1,15 @@
-"""Files receipts: each moves its link, or waits until its link is known."""
+"""Files receipts: each moves its link, or waits until its link is known. Keeps what was written."""
 
 import asyncio
 from collections.abc import Callable
 
 from whimbrel.clock import Clock
-from whimbrel.domain.receipt import Receipt
+from whimbrel.domain.receipt import MoMessage, Receipt
 from whimbrel.domain.status import LinkState
 from whimbrel.flow.cascade import count_cascades
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
+from whimbrel.store.mo_messages import keep_mo_messages
 from whimbrel.store.receipts import Filed, ReceivedReceipt, record_receipts
 
 _TOLD_UNDELIVERED = {LinkState.FAILED, LinkState.EXPIRED}
@@ -45,6 +46,10 @@ class Ingest:
         for receipt, filed in zip(receipts, await asyncio.gather(*writes), strict=True):
             self._note(receipt, filed)
         self._wake_reports()
+
+    async def keep(self, messages: list[MoMessage]) -> None:
+        """Keep what subscribers wrote; it is on disk when this returns."""
+        await asyncio.gather(*(self._store.write(keep_mo_messages, one) for one in messages))
 
     def _note(self, receipt: Receipt, filed: Filed) -> None:
         self._metrics.receipts.labels(receipt.state.name.lower(), filed.verdict).inc()

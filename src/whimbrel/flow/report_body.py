@@ -11,11 +11,13 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from whimbrel.clock import SECOND
+from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
+from whimbrel.domain.segments import part_count
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PARTS = "001"  # a WhatsApp message is one part
+_ONE_PART = "001"  # as every message is, save a long SMS
 
 
 class _Body(Struct, rename="camel"):
@@ -55,12 +57,18 @@ def report_body(report: Report, partner: Partner, mcc_mnc: str) -> bytes:
             source_addr=report.sender,
             dest_addr=report.dest_addr,
             text=report.text or "",
-            part_count=_PARTS,
+            part_count=_parts(report),
             error_code=str(report.error_code),
             mcc_mnc=mcc_mnc,
             traffic_type=int(partner.profile.traffic_type),
         )
     )
+
+
+def _parts(report: Report) -> str:
+    if report.channel != Channel.SMS or report.text is None:
+        return _ONE_PART
+    return f"{part_count(report.text):03}"
 
 
 def _date(moment: int | None, zone: tzinfo) -> str:

@@ -7,13 +7,14 @@ a probe; the rest follows when that is taken. Pauses are kept in the store, so t
 status` sees them and a restart does not forget them.
 """
 
+import math
 from collections.abc import Mapping
 
 from whimbrel.channels.connector import Connector
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.content import Channel
 from whimbrel.domain.pacing import NumberPacing, PairPacing
-from whimbrel.domain.retry import hold_pause
+from whimbrel.domain.retry import hold_pause, throughput_pause
 from whimbrel.store.senders import SenderPause
 
 _LOOK_AGAIN = 1 * SECOND
@@ -39,6 +40,8 @@ class SenderLine:
         self.under_way = 0
         self.pause: SenderPause | None = None
         self._concurrency = concurrency
+        self._throttles = 0
+        self._quiet_until = 0.0
 
     @property
     def name(self) -> str:
@@ -54,7 +57,7 @@ class SenderLine:
 
     def room(self, clock: Clock) -> int:
         """Tell how many links may be claimed now."""
-        if self.connector.blocked_since is not None:
+        if self.connector.blocked_since is not None or clock.elapsed() < self._quiet_until:
             return 0
         free = self._concurrency - self.under_way
         if self.pause is not None:
@@ -68,7 +71,21 @@ class SenderLine:
             return clock.now() + _LOOK_AGAIN  # it wakes the dispatcher itself
         if self.pause is not None:
             return self.pause.paused_until
-        return clock.now() + round(self.pacing.wait(clock.elapsed()) * SECOND)
+        now = clock.elapsed()
+        wait = max(self.pacing.wait(now), self._quiet_until - now)
+        return clock.now() + math.ceil(wait * SECOND)
+
+    def slow_down(self, clock: Clock, chance: float) -> None:
+        """Go slower, since the channel said so.
+
+        An SMSC's throttling is about the whole connection: nothing goes there for a pause, longer
+        each time until a submit is taken again. Many answers at once tell one fact.
+        """
+        now = clock.elapsed()
+        self.pacing.halve(now)
+        if self.channel is Channel.SMS and now >= self._quiet_until:
+            self._throttles += 1
+            self._quiet_until = now + throughput_pause(self._throttles, chance) / SECOND
 
     def rest(self, clock: Clock, reason: str, pause: int | None) -> SenderPause | None:
         """Rest because the sender is broken, for `pause` milliseconds or longer each time.
@@ -87,6 +104,7 @@ class SenderLine:
 
     def resume(self) -> bool:
         """Go on, since a submit was taken; tell whether the sender had rested."""
+        self._throttles = 0
         rested, self.pause = self.pause is not None, None
         return rested
 

@@ -12,12 +12,16 @@ FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = 
 """)
 _LINKS = Statement("""
 SELECT link_id, channel, sender, text, image_url, ttl, state, attempt, attempted_at, due_at,
-    expires_at, submitted_at, done_at, provider_id, error_code
+    expires_at, submitted_at, done_at, provider_id, error_code, satisfied_by
 FROM links WHERE link_id >= :first AND link_id <= :last ORDER BY link_id
 """)
 _SUBMITS = Statement("""
 SELECT link_id, attempt, started_at, ended_at, outcome, provider_id, code, detail
 FROM submits WHERE link_id >= :first AND link_id <= :last ORDER BY link_id, attempt
+""")
+_PARTS = Statement("""
+SELECT link_id, part, parts, provider_id, state, happened_at, code, detail
+FROM parts WHERE link_id >= :first AND link_id <= :last ORDER BY link_id, part
 """)
 _RECEIPTS = Statement("""
 SELECT link_id, attempt, state, happened_at, received_at, code, detail
@@ -40,6 +44,7 @@ class Story(NamedTuple):
     chain: dict[str, Any]
     links: list[dict[str, Any]]
     submits: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
     receipts: list[dict[str, Any]]
     reports: list[dict[str, Any]]
     report_attempts: list[dict[str, Any]]
@@ -56,6 +61,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
         span = links_of(chain_id)
         links = yield from ask_one(_LINKS, *span)
         submits = yield from ask_one(_SUBMITS, *span)
+        parts = yield from ask_one(_PARTS, *span)
         receipts = yield from ask_one(_RECEIPTS, *span)
         reports = yield from ask_one(_REPORTS, *span)
         attempts = yield Ask(_ATTEMPTS, [(row[0],) for row in reports])
@@ -64,6 +70,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
                 _named(_CHAIN, chains)[0],
                 _named(_LINKS, links),
                 _named(_SUBMITS, submits),
+                _named(_PARTS, parts),
                 _named(_RECEIPTS, receipts),
                 _named(_REPORTS, reports),
                 _named(_ATTEMPTS, [row for rows in attempts for row in rows]),

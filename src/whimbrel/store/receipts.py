@@ -25,6 +25,15 @@ SELECT p.link_id, l.attempt, p.part, l.sender, c.dest_addr
 FROM parts p JOIN links l ON l.link_id = p.link_id JOIN chains c ON c.chain_id = l.chain_id
 WHERE p.provider_id = :provider_id
 """)
+_UNANSWERED = Statement("""
+SELECT l.link_id, l.attempt, l.sender FROM links l JOIN chains c ON c.chain_id = l.chain_id
+WHERE l.state IN (10, 20) AND l.state = 20 AND c.dest_addr = :subscriber
+  AND l.channel = 'SMS' AND length(l.text) <= 70
+""")
+_ADOPT = Statement("""
+UPDATE submits SET provider_id = :provider_id
+WHERE link_id = :link_id AND attempt = :attempt AND provider_id IS NULL
+""")
 _INSERT = Statement("""
 INSERT INTO receipts (link_id, attempt, state, happened_at, received_at, code, detail)
 VALUES (:link_id, :attempt, :state, :happened_at, :received_at, :code, :detail)
@@ -133,7 +142,22 @@ def _by_number(receipt: Receipt) -> Steps[_Owner | None]:
         if same:
             link_id, attempt, part, *_ = same[-1]
             return _Owner(link_id, attempt, part)
-    return None
+    return (yield from _adopted(receipt)) if receipt.subscriber else None
+
+
+def _adopted(receipt: Receipt) -> Steps[_Owner | None]:
+    """Take a number that nobody knows for that of the one submit that had no answer.
+
+    Where the channel has no echo, this alone saves a message whose answer was lost with the
+    connection from going twice. Only a message of one part, to this subscriber, from this account.
+    """
+    rows = yield from ask_one(_UNANSWERED, receipt.subscriber)
+    unanswered = [row for row in rows if row[2] in {receipt.sender, *receipt.senders}]
+    if len(unanswered) != 1:
+        return None
+    link_id, attempt, _ = unanswered[0]
+    yield Do(_ADOPT, [(receipt.provider_id, link_id, attempt)])
+    return _Owner(link_id, attempt)
 
 
 def _is_same(dest_addr: str, subscriber: str | None) -> bool:

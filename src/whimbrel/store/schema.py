@@ -163,6 +163,7 @@ mo_messages = Table(
     Column("parts", SmallInteger, nullable=False),
     Column("reference", Integer),
     Column("raw", LargeBinary, nullable=False),
+    Column("data_coding", SmallInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Index("mo_messages_received_at", "received_at"),
 )

@@ -66,7 +66,12 @@ class WhatsappConnector:
 
     @property
     def blocked_since(self) -> None:
-        """The Cloud API has no state of its own: what is wrong is told by each answer."""
+        """The Cloud API has no connection that could be gone: each answer tells what is wrong."""
+
+    @property
+    def why_blocked(self) -> str:
+        """It never is."""
+        return ""
 
     def cost(self, content: Content) -> int:  # noqa: ARG002 - Meta counts messages
         """A message is one message, whatever it carries."""

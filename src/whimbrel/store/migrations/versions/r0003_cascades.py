@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("parts", sa.SmallInteger(), nullable=False),
         sa.Column("reference", sa.Integer(), nullable=True),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("data_coding", sa.SmallInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("mo_id"),
     )

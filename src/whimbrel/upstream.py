@@ -1,0 +1,114 @@
+"""The senders of the settings: which connector serves each, how fast, and for how long it runs.
+
+A new channel adds its connectors here, and nothing else outside its own folder.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from whimbrel.channels.sms.connector import SmsConnector
+from whimbrel.channels.whatsapp.connector import WhatsappConnector
+from whimbrel.clock import Clock
+from whimbrel.domain.content import Channel
+from whimbrel.domain.receipt import MoMessage, Receipt
+from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.http_out import HttpOut
+from whimbrel.settings import Settings, SmppAccount, WhatsappAccount
+
+_CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
+_CONNECTIONS = 2_048
+
+
+class Inbox(NamedTuple):
+    """Where connections put what comes back; it is on disk when these return."""
+
+    file: Callable[[list[Receipt]], Awaitable[None]]
+    keep: Callable[[list[MoMessage]], Awaitable[None]]
+
+
+class Upstream:
+    """Everything that the gateway sends through."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        inbox: Inbox,
+        *,
+        user_agent: str,
+        changed: Callable[[SenderLine], None],
+    ) -> None:
+        """`changed` is called with the line whose connection is there or gone."""
+        self._settings = settings
+        self._clock = clock
+        self._inbox = inbox
+        self._changed = changed
+        self._http = _client(settings, user_agent)
+        self._connectors: list[SmsConnector] = []
+        self._running: list[asyncio.Task[None]] = []
+        self.lines: dict[tuple[Channel, str], SenderLine] = {}
+        for account in settings.whatsapp.values():
+            self.lines[Channel.WHATSAPP, account.sender] = self._whatsapp(account)
+        for name, smsc in settings.smpp.items():
+            line = self._sms(name, smsc)
+            self.lines |= {(Channel.SMS, sender): line for sender in smsc.senders}
+
+    def start(self) -> None:
+        """Connect, and stay connected."""
+        self._running = [asyncio.create_task(one.run()) for one in self._connectors]
+
+    async def stop(self) -> None:
+        """Take leave of everybody."""
+        await asyncio.gather(*(connector.stop() for connector in self._connectors))
+        await asyncio.gather(*self._running)
+        await self._http.close()
+
+    def senders(self) -> dict[Channel, frozenset[str]]:
+        """Return the senders' names by channel."""
+        return {
+            channel: frozenset(sender for other, sender in self.lines if other is channel)
+            for channel in Channel
+        }
+
+    def _whatsapp(self, account: WhatsappAccount) -> SenderLine:
+        timeout = self._settings.dispatch.submit_timeout_seconds
+        return SenderLine(
+            Channel.WHATSAPP,
+            WhatsappConnector(account, self._http, timeout=timeout),
+            throughput=account.throughput,
+            pair_pacing=account.pair_pacing,
+            concurrency=self._settings.dispatch.concurrency,
+        )
+
+    def _sms(self, name: str, account: SmppAccount) -> SenderLine:
+        connector = SmsConnector(
+            name,
+            account,
+            self._clock,
+            timeout=self._settings.dispatch.submit_timeout_seconds,
+            file=self._inbox.file,
+            keep=self._inbox.keep,
+            changed=lambda: self._changed(line),
+        )
+        self._connectors.append(connector)
+        line = SenderLine(
+            Channel.SMS,
+            connector,
+            throughput=account.throughput,
+            pair_pacing=False,
+            concurrency=account.submit_window,
+        )
+        return line
+
+
+def _client(settings: Settings, user_agent: str) -> HttpOut:
+    """The operator wrote the URLs of the channels, so any address may be one."""
+    timeout = settings.dispatch.submit_timeout_seconds
+    return HttpOut(
+        address_rule=None,
+        connect_timeout=min(_CONNECT_SECONDS, timeout / 2),
+        timeout=timeout,
+        connections=_CONNECTIONS,
+        user_agent=user_agent,
+    )
