@@ -33,6 +33,17 @@ port = {sandbox_port}
 speed = {speed}
 throughput = 0
 """
+_SMSC = """\
+smsc_port = {smsc_port}
+
+[smpp.bench]
+senders = ["{sender}"]
+host = "127.0.0.1"
+port = {smsc_port}
+system_id = "bench"
+password = "secret"
+submit_window = 500
+"""
 _STORE = "whimbrel.db"
 _COMMAND_SECONDS = 60.0
 
@@ -46,22 +57,26 @@ class Gateway:
         *,
         port: int,
         sandbox_port: int,
+        smsc_port: int | None = None,
         report_url: str = "",
         throughput: float = 0.0,
         speed: float = 1.0,
     ) -> None:
         """Write the settings, and add a Partner with duplicate control and without limits.
 
-        `throughput` is in messages a second of the sender, 0 for no limit.
+        `throughput` is in messages a second of the WhatsApp sender, 0 for no limit; without
+        `smsc_port` there is no SMS.
         """
         self.port = port
         self.sandbox_port = sandbox_port
         self.config = folder / "whimbrel.toml"
         self._store = folder / _STORE
+        settings = _SETTINGS + (_SMSC if smsc_port else "")
         self.config.write_text(
-            _SETTINGS.format(
+            settings.format(
                 port=port,
                 sandbox_port=sandbox_port,
+                smsc_port=smsc_port,
                 sender=SENDER,
                 throughput=throughput,
                 speed=speed,
@@ -72,6 +87,7 @@ class Gateway:
             [
                 "whimbrel", "partner", "add", LOGIN, "--config", str(self.config),
                 "--default-sender", SENDER, "--duplicate-control", "return",
+                "--type", "WHATSAPP", "--type", "SMS", "--cascades",
                 "--report-url", report_url, "--password-stdin",
             ],
             cores=ANYWHERE, stdin=PASSWORD, limit=_COMMAND_SECONDS,

@@ -21,10 +21,11 @@ from msgspec import Struct
 
 from bench.load import percentile
 from bench.processes import cpu_seconds, machine_seconds
-from bench.wire import Connection, Receiving, Requests
+from bench.wire import CHANNELS, Connection, Receiving, Requests
 
-LIFE = bytes((0, 2, 9))  # sent, delivered, read: the statuses of a journey, in their order
-_LAST = {5, 9}  # undelivered or read: no report follows
+LIVES = {"whatsapp": bytes((0, 2, 9)), "sms": bytes((0, 2))}
+"""The statuses of a journey in their order: sent, delivered, and read where that is told."""
+_UNDELIVERED = 5
 _FIRST_SECONDS = 15.0  # the first answer waits for a password to be checked in earnest
 _QUIET_SECONDS = 0.3  # for doubles of the last reports
 _TICK_SECONDS = 0.002  # of the open loop's clock
@@ -50,7 +51,7 @@ class TravelResult(Struct):
     doubled: int
     """Journeys with a report that came more than once."""
     disordered: int
-    """Journeys whose reports came in another order than sent, delivered, read."""
+    """Journeys whose reports came in another order than these."""
     strange: int
     """Reports for nobody, or with another `mtNum` than the answer's."""
     distinct: int
@@ -81,9 +82,11 @@ class _Report(Struct, rename="camel"):
 class Partner:
     """Sends, receives, and keeps the books of every journey by its number."""
 
-    def __init__(self, port: int, total: int, watch: dict[str, int]) -> None:
+    def __init__(self, port: int, total: int, watch: dict[str, int], channel: str) -> None:
         self._port = port
-        self._requests = Requests(port)
+        self._requests = Requests(port, channel)
+        self._life = LIVES[channel]
+        self._last = {_UNDELIVERED, self._life[-1]}  # no report follows
         self._watch = watch
         self._decode = msgspec.json.Decoder(_Report).decode
         self._began = array("d", bytes(8 * total))
@@ -212,7 +215,7 @@ class Partner:
         self._reports[number] += bytes((report.status,))
         if not self._told[number]:
             self._told[number] = now
-        if report.status in _LAST and not self._ended[number]:
+        if report.status in self._last and not self._ended[number]:
             self._ended[number] = now
             self._finish()
 
@@ -240,7 +243,7 @@ class Partner:
             errors=dict(self._errors),
             unfinished=sum(1 for n in sent if not self._ended[n]),
             doubled=sum(1 for n in sent if len(set(self._reports[n])) < len(self._reports[n])),
-            disordered=sum(1 for n in sent if self._reports[n] != LIFE),
+            disordered=sum(1 for n in sent if self._reports[n] != self._life),
             strange=self._strange
             + sum(1 for n in sent if self._reported_as[n] not in {0, self._mt_nums[n]}),
             distinct=len({self._mt_nums[n] for n in sent} - {0}),
@@ -273,11 +276,13 @@ def main() -> None:
     parser.add_argument("--under-way", type=int, default=512)
     parser.add_argument("--rate", type=float, default=0.0, help="journeys a second; 0: closed loop")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds, at most")
+    parser.add_argument("--channel", choices=CHANNELS, default="whatsapp")
     given = parser.parse_args()
     watch = {name: int(pid) for name, _, pid in (one.partition("=") for one in given.watch)}
 
     async def work() -> TravelResult:
-        partner = Partner(given.port, 1 + given.warm_up + given.journeys, watch)
+        total = 1 + given.warm_up + given.journeys
+        partner = Partner(given.port, total, watch, given.channel)
         return await partner.travel(
             given.connections,
             given.receiver_port,

@@ -37,6 +37,7 @@ from whimbrel.store.sqlite import SqliteStore
 
 _TTL = 1_440 * MINUTE
 _GROUP = 2_000
+_FILL_RATE = 7_000  # chains a second, on a slow day: the hours must not open before the end
 _TEXT = "Ваш заказ 8770100 готов к выдаче. Ждём вас до 20:00."
 _OTHER_LOGIN = "codes"
 _PROBES = 20
@@ -65,13 +66,16 @@ def measure(chains: int, sample: int, margin: float, limit: float) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="whimbrel-bench-") as name:
         folder = Path(name)
         port, sandbox_port = free_ports(2)
-        report_url = f"http://127.0.0.1:{_NOBODY}/"
         gateway = Gateway(
-            folder, port=port, sandbox_port=sandbox_port, report_url=report_url, speed=20.0
+            folder,
+            port=port,
+            sandbox_port=sandbox_port,
+            report_url=f"http://127.0.0.1:{_NOBODY}/",
+            speed=20.0,
         )
         path = folder / "whimbrel.db"
         began = time.perf_counter()
-        hours = asyncio.run(_fill(path, chains, opening_in=chains / 15_000 + margin))
+        hours = asyncio.run(_fill(path, chains, opening_in=chains / _FILL_RATE + margin))
         filled = time.perf_counter() - began
         opens_at = next_opening(hours, SystemClock().now(), MOSCOW) or 0
         size = path.stat().st_size / 2**20

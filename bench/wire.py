@@ -22,10 +22,15 @@ Content-Type: application/json; charset=utf-8\r
 Content-Length: {length}\r
 \r
 """
+_TEXT = "Ваш заказ 8770100 готов к выдаче. Ждём вас до 20:00."
+_CONTENT = {
+    "whatsapp": f'"instantContent":{{"type":"TEXT","data":{{"text":"{_TEXT}"}}}}',
+    "sms": f'"text":"{_TEXT}"',
+}
+CHANNELS = tuple(_CONTENT)
 _BODY = f"""\
 {{"login":"{LOGIN}","password":"{PASSWORD}","id":"%012d","destAddr":"%011d","message":\
-{{"type":"WHATSAPP","data":{{"instantContent":{{"type":"TEXT","data":{{"text":\
-"Ваш заказ 8770100 готов к выдаче. Ждём вас до 20:00."}}}},"serviceNumber":"{SENDER}",\
+{{"type":"TYPE","data":{{CONTENT,"serviceNumber":"{SENDER}",\
 "ttl":1440,"ttlUnit":"MINUTES"}}}},"registeredDelivery":1}}"""
 
 _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
@@ -36,8 +41,8 @@ _BLANK_LINE = b"\r\n\r\n"
 class Requests:
     """Requests to one server, each with an id and a subscriber of its own."""
 
-    def __init__(self, port: int) -> None:
-        body = _BODY.encode()
+    def __init__(self, port: int, channel: str = "whatsapp") -> None:
+        body = _BODY.replace("TYPE", channel.upper()).replace("CONTENT", _CONTENT[channel]).encode()
         length = len(body % (0, FIRST_NUMBER))
         self._template = _HEAD.format(port=port, length=length).encode() + body
 

@@ -7,14 +7,25 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from whimbrel import __version__
-from whimbrel.cli import demo, doctor, message, numbering, partner, reports, sandbox, serve, status
+from whimbrel.cli import (
+    demo,
+    doctor,
+    inbound,
+    message,
+    numbering,
+    partner,
+    reports,
+    sandbox,
+    serve,
+    status,
+)
 from whimbrel.cli.terminal import fail
 from whimbrel.settings import SettingsError
 from whimbrel.store.engine import StoreUnavailable
 
 app = typer.Typer(
     name="whimbrel",
-    help="A self-hosted gateway for business messages on WhatsApp.",
+    help="A self-hosted gateway for business messages on WhatsApp and SMS.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -27,6 +38,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(partner.app, name="partner")
 app.add_typer(message.app, name="message")
 app.add_typer(reports.app, name="reports")
+app.add_typer(inbound.app, name="inbound")
 app.add_typer(numbering.app, name="numbering")
 
 
