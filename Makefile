@@ -1,5 +1,6 @@
 # Needs Python 3.11 or newer and pip, nothing else. Everything is installed into .venv, from the
-# package index alone, with every file's hash checked.
+# package index alone, with every file's hash checked. Where node and npm are, tests meet a stranger's
+# SMSC too, in .strangers; elsewhere these are skipped, and say so.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +41,7 @@ docs-check: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.accept
 	$(BIN)/python -m bench.journey
+	$(BIN)/python -m bench.smpp_wire
 
 locks: $(VENV)/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(BIN)/pip-compile $(LOCK_OPTIONS) --output-file requirements.lock pyproject.toml
@@ -50,7 +52,7 @@ LOCK_OPTIONS := --quiet --upgrade --generate-hashes --strip-extras --allow-unsaf
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .strangers
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,9 +1,15 @@
 """Benchmarks: how fast messages are accepted, and how fast they travel. See README.md.
 
-`accept` and `journey` are the two large commands; each starts every process that it needs.
+The commands; the first four start every process that they need:
 
+- `accept`, `journey`: how fast messages are accepted, and how fast they travel.
+- `waiting`: what a million messages cost that wait for their hours.
+- `smpp_wire`: how fast submits go over one SMPP bind.
 - `numbering`: imports the numbering registry and asks it, in its own process.
 - `segments`: counts and cuts the parts of SMS, in its own process.
+
+What they are made of:
+
 - `gateway`: a gateway with an empty store, its Partner and its settings.
 - `bare`: the server that accepting is compared with.
 - `load`: sends requests and measures the answers.

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whimbrel.channels.sms import pdu as wire
-from whimbrel.channels.sms.pdu import Framer, SubmitSm, pdu_bytes, read_deliver_sm, submit_body
+from whimbrel.channels.sms.pdu import (
+    CommandStatus,
+    Framer,
+    SubmitSm,
+    pdu_bytes,
+    read_deliver_sm,
+    submit_body,
+)
 
 ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=20)
 BYTE = st.integers(0, 255)
@@ -124,3 +131,10 @@ def test_they_read_our_other_pdus(status: int, sequence: int) -> None:
     assert (read.command_id, read.command_status) == (wire.DELIVER_SM_RESP, status)
     assert (read.sequence_number, bytes(read.body)) == (sequence, b"\0")
     assert struct.unpack("!I", raw[:4]) == (read.command_length,)
+
+
+def test_statuses_have_the_same_numbers() -> None:
+    theirs = {name: getattr(smpp34, name) for name in dir(smpp34) if name.startswith("ESME_")}
+
+    assert len(theirs) > 5
+    assert theirs == {name: CommandStatus[name] for name in theirs}

@@ -362,8 +362,11 @@ async def test_hundreds_of_deliveries_are_stored_in_few_writes(
     assert len(rig.handed) <= 60
 
 
-async def test_a_receipt_may_come_before_its_answer(smsc: NodeSmsc, start: Start) -> None:
-    await smsc.set(receipts="before", message_id="hex")
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_receipt_comes_before_the_answer_or_after_it(
+    smsc: NodeSmsc, start: Start, when: str
+) -> None:
+    await smsc.set(receipts=when, message_id="hex", receipt_delay=5)
     rig = await start(smsc.port)
     session = await rig.until_bound()
 
@@ -371,6 +374,7 @@ async def test_a_receipt_may_come_before_its_answer(smsc: NodeSmsc, start: Start
 
     await rig.until(lambda: bool(rig.handed))
     assert rig.handed[0][0].short_message.startswith(b"id:1 sub:001")
+    await smsc.until_told("deliver_resp")
 
 
 async def test_stopping_unbinds_once_the_answers_are_there(smsc: NodeSmsc, start: Start) -> None:
