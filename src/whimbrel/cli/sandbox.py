@@ -1,4 +1,4 @@
-"""`whimbrel sandbox`: a local stand-in for Meta's Cloud API."""
+"""`whimbrel sandbox`: a local stand-in for Meta's Cloud API and for an SMSC."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ async def _run(
 ) -> None:
     """Serve; as a child, tell the parent by a byte that all is ready, and end when it closes."""
     stop = asyncio.Event()
-    waited_for = 1 if receiver_port is None else 2
+    waited_for = 1 + bool(settings.smpp) + (receiver_port is not None)
 
     def on_ready(url: str) -> None:
         nonlocal waited_for
@@ -62,4 +62,12 @@ async def _run(
             tasks.create_task(
                 serve_app(receiver.app, host, receiver_port, stop=stop, on_ready=on_ready)
             )
-        tasks.create_task(world.run(settings, on_ready=on_ready, stop=stop, state_file=state_file))
+        tasks.create_task(
+            world.run(
+                settings,
+                on_ready=on_ready,
+                stop=stop,
+                state_file=state_file,
+                smsc_state_file=state_file.with_name("smsc-state.json"),
+            )
+        )

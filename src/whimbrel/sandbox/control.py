@@ -4,10 +4,12 @@ Owns looking into the world and meddling with it. It has no password: the sandbo
 one's own machine.
 """
 
+import heapq
 import html
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,12 +21,16 @@ from whimbrel.sandbox.errors import GraphError
 from whimbrel.sandbox.ledger import Message
 from whimbrel.sandbox.numbers import SandboxNumber
 from whimbrel.sandbox.scripts import MAGIC_PREFIX, SCRIPTS
+from whimbrel.sandbox.smsc import Smsc
+from whimbrel.sandbox.smsc.control import SmscControl, WrongWish
+from whimbrel.sandbox.smsc.scripts import SMS_SCRIPTS
 from whimbrel.sandbox.world import World
 
 
 class Inbound(Struct, forbid_unknown_fields=True, kw_only=True):
     """A text that a subscriber writes; the number may be left out if there is one only."""
 
+    channel: Literal["WHATSAPP"] = "WHATSAPP"
     sender: Annotated[str, Meta(pattern="^[0-9]{7,15}$")] = msgspec.field(name="from")
     text: Annotated[str, Meta(min_length=1, max_length=4096)]
     name: str | None = None
@@ -49,15 +55,19 @@ class Fault(Struct, forbid_unknown_fields=True, kw_only=True):
     phone_number_id: str | None = None
 
 
-class _RequestError(Exception):
-    pass
+class _Addressee(Struct):
+    """What tells whether a wish is for the SMSC."""
+
+    channel: str = "WHATSAPP"
+    smpp: str | None = None
 
 
 class ControlApi:
-    """The endpoints below `/sandbox`, and `/`."""
+    """The endpoints below `/sandbox`, and `/`. Without an SMSC there are no SMS."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, smsc: Smsc | None = None) -> None:
         self._world = world
+        self._smsc = SmscControl(smsc) if smsc else None
 
     def routes(self) -> list[Route]:
         """Return the routes; they come before the Graph API's."""
@@ -69,6 +79,7 @@ class ControlApi:
             Route("/sandbox/messages/count", self.count, methods=["GET"]),
             Route("/sandbox/inbound", self.inbound, methods=["POST"]),
             Route("/sandbox/faults", self.faults, methods=["POST"]),
+            *(self._smsc.routes() if self._smsc else []),
         ]
 
     async def messages(self, request: Request) -> Response:
@@ -81,36 +92,43 @@ class ControlApi:
         recipient = query.get("to")
         if recipient is not None:
             recipient = recipient.strip().removeprefix("+")  # an unescaped + arrives as a blank
-        found = self._world.ledger.select(limit=limit, to=recipient, since=since)
-        return _json({"messages": [_shown(message) for message in found]})
+        narrowed = {"limit": limit, "to": recipient, "since": since}
+        return _json({"messages": self._newest(**narrowed)})
 
     async def count(self, _request: Request) -> Response:
         """Count all accepted messages since the start or the last DELETE.
 
         `labelled` came with callback data, `distinct` of them with different data (less the number
-        of the attempt), so `duplicates` are messages that were accepted more than once.
+        of the attempt), so `duplicates` are messages that were accepted more than once. SMS, which
+        carry no such data, are counted apart.
         """
         ledger = self._world.ledger
-        return _json(
-            {
-                "total": ledger.total,
-                "labelled": ledger.labelled,
-                "distinct": ledger.distinct,
-                "duplicates": ledger.labelled - ledger.distinct,
-            }
-        )
+        count: dict[str, Any] = {
+            "total": ledger.total,
+            "labelled": ledger.labelled,
+            "distinct": ledger.distinct,
+            "duplicates": ledger.labelled - ledger.distinct,
+        }
+        if self._smsc:
+            count["sms"] = self._smsc.count()
+        return _json(count)
 
     async def clear(self, _request: Request) -> Response:
         """Forget all messages."""
         self._world.ledger.clear()
+        if self._smsc:
+            self._smsc.clear()
         return Response(status_code=204)
 
     async def inbound(self, request: Request) -> Response:
         """Let a subscriber write."""
+        body = await request.body()
         try:
-            wanted = msgspec.json.decode(await request.body(), type=Inbound)
+            if msgspec.json.decode(body, type=_Addressee).channel == "SMS":
+                return _json({"id": self._required_smsc().inbound(body)})
+            wanted = msgspec.json.decode(body, type=Inbound)
             number = self._number(wanted.phone_number_id)
-        except (msgspec.DecodeError, _RequestError) as error:
+        except (msgspec.DecodeError, WrongWish) as error:
             return _wrong(str(error))
         wamid = self._world.write_inbound(
             number, sender=wanted.sender, text=wanted.text, name=wanted.name
@@ -118,11 +136,15 @@ class ControlApi:
         return _json({"id": wamid})
 
     async def faults(self, request: Request) -> Response:
-        """Break a number, or mend it."""
+        """Break a number or an SMPP account, or mend it."""
+        body = await request.body()
         try:
-            wanted = msgspec.json.decode(await request.body(), type=Fault)
+            if msgspec.json.decode(body, type=_Addressee).smpp is not None:
+                self._required_smsc().fault(body)
+                return Response(status_code=204)
+            wanted = msgspec.json.decode(body, type=Fault)
             number = self._number(wanted.phone_number_id)
-        except (msgspec.DecodeError, _RequestError) as error:
+        except (msgspec.DecodeError, WrongWish) as error:
             return _wrong(str(error))
         fault = wanted.error
         if fault is None:
@@ -140,6 +162,7 @@ class ControlApi:
 
     async def health(self, _request: Request) -> Response:
         """Tell that the sandbox lives, and how its webhooks fare."""
+        smsc = {"smsc": self._smsc.health()} if self._smsc else {}
         return _json(
             {
                 "status": "ok",
@@ -157,6 +180,7 @@ class ControlApi:
                     }
                     for phone_number_id, courier in self._world.couriers.items()
                 ],
+                **smsc,
             }
         )
 
@@ -166,15 +190,23 @@ class ControlApi:
             (number.verified_name, id_, number.callback_url, self._world.couriers[id_].handshake)
             for id_, number in self._world.numbers.items()
         ]
-        scripts = [(f"+{MAGIC_PREFIX}{end}", script.name) for end, script in SCRIPTS.items()]
+        scripts = [
+            (f"+{MAGIC_PREFIX}{end}", channel, script.name)
+            for channel, table in (
+                ("WhatsApp", SCRIPTS),
+                ("SMS", SMS_SCRIPTS if self._smsc else {}),
+            )
+            for end, script in table.items()
+        ]
         messages = [
             (
-                _clock_time(message.accepted_at),
-                message.to,
-                msgspec.json.encode(message.content).decode(),
-                ", ".join(status.status for status in message.statuses),
+                _clock_time(message["accepted_at"]),
+                message["channel"],
+                message["to"],
+                _content(message),
+                _fate(message),
             )
-            for message in reversed(self._world.ledger.select(limit=50))
+            for message in reversed(self._newest(limit=50))
         ]
         return HTMLResponse(
             "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=2>"
@@ -185,17 +217,30 @@ class ControlApi:
             + _table("Magic recipients", scripts)
         )
 
+    def _newest(self, **narrowed: Any) -> list[dict[str, Any]]:
+        """Return what came on either channel in one list; `narrowed` are the ledgers' arguments."""
+        whatsapp = map(_shown, self._world.ledger.select(**narrowed))
+        sms = self._smsc.messages(**narrowed) if self._smsc else ()
+        merged = heapq.merge(whatsapp, sms, key=itemgetter("accepted_at"))
+        return list(merged)[-narrowed["limit"] :]
+
+    def _required_smsc(self) -> SmscControl:
+        if self._smsc is None:
+            raise WrongWish("there is no SMSC, for the settings have no section [smpp.NAME]")
+        return self._smsc
+
     def _number(self, phone_number_id: str | None) -> SandboxNumber:
         numbers = self._world.numbers
         if phone_number_id is None and len(numbers) == 1:
             return next(iter(numbers.values()))
         if phone_number_id not in numbers:
-            raise _RequestError(f"phone_number_id must be one of {sorted(numbers)}")
+            raise WrongWish(f"phone_number_id must be one of {sorted(numbers)}")
         return numbers[phone_number_id]
 
 
 def _shown(message: Message) -> dict[str, Any]:
     return {
+        "channel": "WHATSAPP",
         "id": message.wamid,
         "to": message.to,
         "phone_number_id": message.number.phone_number_id,
@@ -214,6 +259,18 @@ def _shown(message: Message) -> dict[str, Any]:
             for status in message.statuses
         ],
     }
+
+
+def _content(message: dict[str, Any]) -> str:
+    if message["channel"] == "SMS":
+        return str(message["text"] or message["short_message"])
+    return msgspec.json.encode(message["content"]).decode()
+
+
+def _fate(message: dict[str, Any]) -> str:
+    if message["channel"] == "SMS":
+        return ", ".join(receipt["stat"] for receipt in message["receipts"])
+    return ", ".join(status["status"] for status in message["statuses"])
 
 
 def _table(title: str, rows: Iterable[Iterable[str]]) -> str:

@@ -1,6 +1,7 @@
 """What happens to a message, told by the number that it is sent to.
 
 `+7000000` and four digits chooses a line of the table; every other number is as good as 0001.
+The numbers that choose the fate of an SMS are not on WhatsApp, so that a cascade gets to them.
 Seconds are those of real life; the world divides them by its speed.
 """
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 MAGIC_PREFIX = "7000000"
+SMS_BLOCK = range(101, 116)  # what these say of an SMS is told by `smsc.scripts`
 
 
 class Answer(Enum):
@@ -76,10 +78,12 @@ SCRIPTS = {
     "0013": Script("delivered after 90 s", (SENT, Step(90.0, "delivered"))),
 }
 USUAL = SCRIPTS["0001"]
+NOT_ON_WHATSAPP = SCRIPTS["0004"]
 
 
 def script_for(recipient: str) -> Script:
     """Return the script of a recipient, given as digits with country code and without `+`."""
     if len(recipient) == len(MAGIC_PREFIX) + 4 and recipient.startswith(MAGIC_PREFIX):
-        return SCRIPTS.get(recipient[-4:], USUAL)
+        end = recipient[-4:]
+        return NOT_ON_WHATSAPP if int(end) in SMS_BLOCK else SCRIPTS.get(end, USUAL)
     return USUAL

@@ -4,6 +4,7 @@ Owns the HTTP server's life. What it serves is told by `graph` and `control`.
 """
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -11,24 +12,39 @@ from starlette.applications import Starlette
 from whimbrel.sandbox.control import ControlApi
 from whimbrel.sandbox.graph import GraphApi
 from whimbrel.sandbox.numbers import numbers_from
+from whimbrel.sandbox.smsc import Smsc, accounts_from
 from whimbrel.sandbox.world import World
 from whimbrel.serving import OnReady, collector_calmed, serve_app, signals_set
 from whimbrel.settings import Settings
 
 
-def create_app(world: World) -> Starlette:
-    """Return the app over a world that its owner has entered."""
-    return Starlette(routes=ControlApi(world).routes() + GraphApi(world).routes())
+def create_app(world: World, smsc: Smsc | None = None) -> Starlette:
+    """Return the app over a world, and an SMSC, that their owner has entered."""
+    return Starlette(routes=ControlApi(world, smsc).routes() + GraphApi(world).routes())
 
 
-async def serve(world: World, host: str, port: int, *, on_ready: OnReady | None = None) -> None:
-    """Let the world live, and serve it until its `stopping` is set.
+async def serve(
+    world: World,
+    host: str,
+    port: int,
+    *,
+    smsc: Smsc | None = None,
+    on_ready: OnReady | None = None,
+) -> None:
+    """Let the world and the SMSC live, and serve them until the world's `stopping` is set.
 
-    Port 0 takes a free one. `on_ready` is called once with the base URL, when requests are being
-    taken. Raises `OSError` if the address cannot be listened on.
+    Port 0 takes a free one. `on_ready` is called with the base URL when requests are being taken,
+    and then with the SMSC's. Raises `OSError` if an address cannot be listened on.
     """
-    async with world:
-        await serve_app(create_app(world), host, port, stop=world.stopping, on_ready=on_ready)
+
+    def tell(url: str) -> None:
+        for one in (url, *([smsc.url] if smsc else [])):
+            if on_ready:
+                on_ready(one)
+
+    async with world, smsc or nullcontext():
+        app = create_app(world, smsc)
+        await serve_app(app, host, port, stop=world.stopping, on_ready=tell)
 
 
 async def run(
@@ -37,10 +53,12 @@ async def run(
     on_ready: OnReady | None = None,
     stop: asyncio.Event | None = None,
     state_file: Path | None = None,
+    smsc_state_file: Path | None = None,
 ) -> None:
     """Serve the sandbox of the settings until SIGINT, SIGTERM or `stop`, then leave cleanly.
 
-    With `state_file`, statuses that were not delivered are kept there for the next run. Wants
+    It plays an SMSC too if there is a section `[smpp.NAME]`. With `state_file`, statuses that were
+    not delivered are kept there for the next run; receipts in `smsc_state_file`. Wants
     uvloop to be the caller's loop, and the process to itself: `uvloop.run(run(settings))`.
     """
     sandbox = settings.sandbox
@@ -53,5 +71,14 @@ async def run(
         state_file=state_file,
         stopping=stopping,
     )
+    smsc = None
+    if settings.smpp:
+        smsc = Smsc(
+            accounts_from(settings),
+            host=sandbox.host,
+            port=sandbox.smsc_port,
+            speed=sandbox.speed,
+            state_file=smsc_state_file,
+        )
     with signals_set(stopping), collector_calmed():
-        await serve(world, sandbox.host, sandbox.port, on_ready=on_ready)
+        await serve(world, sandbox.host, sandbox.port, smsc=smsc, on_ready=on_ready)

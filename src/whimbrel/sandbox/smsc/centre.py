@@ -34,7 +34,7 @@ SAR_REF, SAR_TOTAL, SAR_PART = 0x020C, 0x020E, 0x020F
 # bound or unbound, so it is longer than all windows of all clients together; unused room is free.
 INBOUND_CAPACITY = 1_000_000
 # One puller would wait for smpp34's threads after each event; several share the waiting.
-PULLERS = 8
+PULLERS = 16
 REMEMBERED_ATTEMPTS = 100_000  # messages under a refusing script; the oldest are forgotten
 
 

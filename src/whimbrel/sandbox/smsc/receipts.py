@@ -5,9 +5,10 @@ how it is delivered.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
+from functools import lru_cache
 
-from whimbrel.clock import SECOND
+from whimbrel.clock import MINUTE, SECOND
 from whimbrel.sandbox.smsc.ledger import SubmittedSms
 from whimbrel.sandbox.smsc.postman import Delivery
 from whimbrel.sandbox.smsc.scripts import SmsStep
@@ -104,4 +105,10 @@ def _parameters(message_id: str, step: SmsStep) -> list[tuple[int, bytes]]:
 
 
 def _date(at: int, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone).strftime("%y%m%d%H%M")
+    return _minute(at // MINUTE, zone)
+
+
+@lru_cache(maxsize=128)
+def _minute(minute: int, zone: tzinfo) -> str:
+    """Cached, since many receipts name the same minute."""
+    return datetime.fromtimestamp(minute * 60, zone).strftime("%y%m%d%H%M")

@@ -63,4 +63,7 @@ class Sessions:
         return session
 
     def _session(self, session_id: str) -> Session:
-        return self._sessions.setdefault(session_id, Session())
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = self._sessions[session_id] = Session()
+        return session

@@ -32,6 +32,7 @@ _EXTENDED = {
 _SEPTETS = {character: bytes([septet]) for septet, character in enumerate(_BASIC)}
 _SEPTETS |= {character: bytes([0x1B, septet]) for septet, character in _EXTENDED.items()}
 del _SEPTETS[_ESCAPE]
+_BY_OCTET = _BASIC + "\N{REPLACEMENT CHARACTER}" * 128  # indexed by the octet's value
 
 
 class Part(NamedTuple):
@@ -93,17 +94,15 @@ def encoded(text: str) -> tuple[int, bytes]:
 
 def _from_gsm(body: bytes) -> str:
     """Read one septet an octet, as SMSCs take the default alphabet."""
+    if 0x1B not in body:
+        return body.decode("latin-1").translate(_BY_OCTET)
     text: list[str] = []
     escaped = False
     for septet in body:
         if septet == 0x1B and not escaped:
             escaped = True
             continue
-        if septet >= len(_BASIC):
-            text.append("\N{REPLACEMENT CHARACTER}")
-        elif escaped:
-            text.append(_EXTENDED.get(septet, _BASIC[septet]))
-        else:
-            text.append(_BASIC[septet])
+        usual = _BY_OCTET[septet]
+        text.append(_EXTENDED.get(septet, usual) if escaped else usual)
         escaped = False
     return "".join(text)
