@@ -268,9 +268,14 @@ ACCOUNTS: Mapping[str, type[Struct]] = MappingProxyType(
 """The sections of sender accounts, `[SECTION.NAME]`, by section."""
 
 
+def local_host(host: str) -> str:
+    """Return the address at which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated
+
+
 def local_url(host: str, port: int) -> str:
     """Return the URL under which this machine reaches a server that listens on `host`."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated
+    host = local_host(host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

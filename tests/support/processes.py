@@ -220,7 +220,8 @@ def write_settings(path: Path, sections: dict[str, dict[str, Any]]) -> None:
 class Installation:
     """A folder with a `whimbrel.toml`, for one gateway and one sandbox on ports of their own.
 
-    `numbers` are the sending numbers by account; `sections` overrule and extend the settings.
+    `numbers` are the sending numbers by account; with `smpp`, senders by account, the sandbox is an
+    SMSC too. `sections` overrule and extend the settings.
     """
 
     def __init__(
@@ -228,11 +229,12 @@ class Installation:
         folder: Path,
         *,
         numbers: dict[str, str] | None = None,
+        smpp: dict[str, list[str]] | None = None,
         sections: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.folder = folder
         self.config = folder / "whimbrel.toml"
-        port = free_ports(2)
+        port = free_ports(3 if smpp else 2)
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox_url = f"http://127.0.0.1:{port + 1}"
         settings: dict[str, dict[str, Any]] = {
@@ -251,6 +253,16 @@ class Installation:
                 "verify_token": f"verify-token-of-{name}",
                 "base_url": self.sandbox_url,
                 "throughput": 0.0,
+            }
+        if smpp:
+            self.smsc_port = settings["sandbox"]["smsc_port"] = port + 2
+        for name, senders in (smpp or {}).items():
+            settings[f"smpp.{name}"] = {
+                "senders": senders,
+                "host": "127.0.0.1",
+                "port": port + 2,
+                "system_id": f"esme-{name}"[:15],
+                "password": "pass-123",
             }
         for name, members in (sections or {}).items():
             settings.setdefault(name, {}).update(members)

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
@@ -18,12 +19,13 @@ from whimbrel import app as gateway
 from whimbrel.cli.demo_config import DEMO_CONFIG
 from whimbrel.cli.partner import add_partner, find_partner, write_partner
 from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
+from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl, Profile
 from whimbrel.logs import configure_logs
-from whimbrel.settings import Settings, load, local_url
+from whimbrel.settings import Settings, load, local_host, local_url
 from whimbrel.store.engine import Store
 
-LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"
+LOGIN, PASSWORD, SENDER, SMS_SENDER = "demo", "demo-secret", "WHIMBREL", "SMSDEMO"
 _CHILD_START_SECONDS = 30.0
 _CHILD_STOP_SECONDS = 10.0  # longer than its server's graceful stop
 
@@ -31,7 +33,8 @@ _CHILD_STOP_SECONDS = 10.0  # longer than its server's graceful stop
 def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Port; the next two are the sandbox's and the receiver's.")
+        int,
+        typer.Option(help="Port; the next are the sandbox's, the receiver's and the SMSC's."),
     ] = 8080,
     data_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(
         "whimbrel-data"
@@ -50,16 +53,17 @@ def demo(
     if not config.exists():
         config.write_text(
             DEMO_CONFIG.format(
-                host=host, port=port, sandbox_port=port + 1, speed=speed, throughput=throughput,
-                token=secrets.token_urlsafe(24), app_secret=secrets.token_hex(16),
-                verify_token=secrets.token_urlsafe(12),
+                host=host, port=port, sandbox_port=port + 1, smsc_port=port + 3, speed=speed,
+                throughput=throughput, token=secrets.token_urlsafe(24),
+                app_secret=secrets.token_hex(16), verify_token=secrets.token_urlsafe(12),
+                smpp_password=secrets.token_hex(4),
             ),
             encoding="utf-8",
         )  # fmt: skip
     settings = load(config)
     _overrule(settings, host, port, speed, throughput)
     configure_logs(settings.log.level)
-    on_store(settings, lambda store: _make_partner(store, port + 2))
+    on_store(settings, lambda store: _make_partner(store, port + 2, has_sms=bool(settings.smpp)))
     try:
         uvloop.run(_run(settings, config, port + 2))
     except (gateway.AlreadyRunning, OSError) as error:
@@ -74,13 +78,19 @@ def _overrule(settings: Settings, host: str, port: int, speed: float, throughput
     for account in settings.whatsapp.values():
         account.base_url = local_url(host, port + 1)
         account.throughput = throughput
+    settings.sandbox.smsc_port = port + 3
+    for smpp in settings.smpp.values():
+        smpp.host, smpp.port = local_host(host), port + 3
+        smpp.throughput = throughput
 
 
-async def _make_partner(store: Store, receiver_port: int) -> None:
+async def _make_partner(store: Store, receiver_port: int, *, has_sms: bool) -> None:
     """Make the demo's Partner, or lead the reports of an earlier run's to this run's receiver."""
     profile = Profile(
-        senders=[SENDER],
+        senders=[SENDER, SMS_SENDER] if has_sms else [SENDER],
         default_sender=SENDER,
+        message_types=[Channel.WHATSAPP, Channel.SMS] if has_sms else [Channel.WHATSAPP],
+        cascades=has_sms,
         duplicate_control=DuplicateControl.RETURN,
         report_url=f"http://127.0.0.1:{receiver_port}/reports",
     )
@@ -91,12 +101,12 @@ async def _make_partner(store: Store, receiver_port: int) -> None:
 
 
 async def _run(settings: Settings, config: Path, receiver_port: int) -> None:
-    url = local_url(settings.server.host, settings.server.port)
+    greeting = _greeting(
+        local_url(settings.server.host, settings.server.port), has_sms=bool(settings.smpp)
+    )
     stop = asyncio.Event()
     async with _sandbox(settings, config, receiver_port, stop):
-        await gateway.serve(
-            settings, on_ready=lambda _: print(_greeting(url), flush=True), stop=stop
-        )
+        await gateway.serve(settings, on_ready=lambda _: print(greeting, flush=True), stop=stop)
 
 
 @contextlib.asynccontextmanager
@@ -128,6 +138,7 @@ async def _sandbox(
             **os.environ,
             "WHIMBREL_SANDBOX_HOST": sandbox.host,
             "WHIMBREL_SANDBOX_PORT": str(sandbox.port),
+            "WHIMBREL_SANDBOX_SMSC_PORT": str(sandbox.smsc_port),
             "WHIMBREL_SANDBOX_SPEED": str(sandbox.speed),
             "WHIMBREL_SANDBOX_THROUGHPUT": str(sandbox.throughput),
             "WHIMBREL_SERVER_HOST": settings.server.host,
@@ -159,11 +170,29 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         await child.wait()
 
 
-def _greeting(url: str) -> str:
-    return f"""Whimbrel is ready on {url}
+def _greeting(url: str, *, has_sms: bool) -> str:
+    text = _curl(url, "70000000001", _message("WHATSAPP", "Hello from Whimbrel"))
+    greeting = f"""Whimbrel is ready on {url}
 Send a message, and watch its delivery reports arrive here:
 
-curl -sS {url}/send -d '{{"login":"{LOGIN}","password":"{PASSWORD}",\
-"destAddr":"70000000001","message":{{"type":"WHATSAPP","data":{{"instantContent":\
-{{"type":"TEXT","data":{{"text":"Hello from Whimbrel"}}}}}}}}}}'
+{text}
 """
+    if not has_sms:
+        return greeting
+    fall_back = {"state": "DELIVERED", "message": _message("SMS", "Hello by SMS")}
+    cascade = _curl(url, "70000000004", _message("WHATSAPP", "Hello"), cascadeChainLink=fall_back)
+    return f"""{greeting}
+And one to somebody who is not on WhatsApp, so that an SMS goes after it:
+
+{cascade}
+"""
+
+
+def _message(channel: str, text: str) -> dict[str, Any]:
+    content = {"type": "TEXT", "data": {"text": text}}
+    return {"type": channel, "data": {"instantContent": content}}
+
+
+def _curl(url: str, to: str, message: dict[str, Any], **members: Any) -> str:
+    request = {"login": LOGIN, "password": PASSWORD, "destAddr": to, "message": message, **members}
+    return f"curl -sS {url}/send -d '{json.dumps(request, separators=(',', ':'))}'"

@@ -37,10 +37,21 @@ app_secret = "{app_secret}"
 verify_token = "{verify_token}"
 throughput = {throughput}   # messages a second; Meta grants 80, and 0 is no limit
 
-# The stand-in for Meta's Cloud API.
+# An account at an SMSC, spoken to in SMPP 3.4. For the real thing, put in what your SMS provider
+# gave you, write the password as "env:NAME", and leave throughput at what the contract says.
+[smpp.demo]
+senders = ["WHIMBREL", "SMSDEMO"]
+host = "127.0.0.1"
+port = {smsc_port}
+system_id = "whimbrel"
+password = "{smpp_password}"
+throughput = {throughput}   # parts a second; 0 is no limit
+
+# The stand-in for Meta's Cloud API, and for the SMSC.
 [sandbox]
 host = "{host}"
 port = {sandbox_port}
+smsc_port = {smsc_port}
 speed = {speed}             # how many times faster than life its delays pass
 throughput = {throughput}
 """
