@@ -9,8 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.support.callback_spy import CallbackSpy
+from tests.support.esme import Esme
 
-from whimbrel.sandbox import SandboxNumber, World, serve
+from whimbrel.sandbox import SandboxNumber, Smsc, SmscAccount, World, serve
 
 # Fast enough for tests, slow enough for statuses to fall due one after the other.
 SPEED = 200.0
@@ -108,3 +109,47 @@ async def _served(world: World) -> AsyncIterator[tuple[str, asyncio.Task[None]]]
     finally:
         world.stopping.set()
         await serving
+
+
+SMSC_ACCOUNTS = [
+    SmscAccount("main", "esme-main", "secret-1", senders=("WHIMBREL", "1234")),
+    SmscAccount("other", "esme-other", "secret-2", senders=("OTHER",)),
+]
+
+StartSmsc = Callable[..., Awaitable[Smsc]]
+BindEsme = Callable[..., Awaitable[Esme]]
+
+
+@pytest.fixture
+async def start_smsc() -> AsyncIterator[StartSmsc]:
+    """Start an SMSC with given arguments of `Smsc`; several may run in one test."""
+    async with AsyncExitStack() as running:
+
+        async def start_smsc(**arguments: Any) -> Smsc:
+            smsc = Smsc(SMSC_ACCOUNTS, **{"speed": SPEED} | arguments)
+            return await running.enter_async_context(smsc)
+
+        yield start_smsc
+
+
+@pytest.fixture
+async def smsc(start_smsc: StartSmsc) -> Smsc:
+    return await start_smsc()
+
+
+@pytest.fixture
+async def bind(smsc: Smsc) -> AsyncIterator[BindEsme]:
+    """Bind a client to `smsc`; as the account "main", unless told otherwise."""
+    async with AsyncExitStack() as bound:
+
+        async def bind(system_id: str = "esme-main", bind_type: str = "TRX") -> Esme:
+            [password] = [one.password for one in SMSC_ACCOUNTS if one.system_id == system_id]
+            esme = Esme.bound(smsc.port, system_id, password, bind_type=bind_type)
+            return await bound.enter_async_context(esme)
+
+        yield bind
+
+
+@pytest.fixture
+async def esme(bind: BindEsme) -> Esme:
+    return await bind()

@@ -16,6 +16,7 @@ async def test_messages_are_listed_newest_last(sandbox, callback):
     assert status["status"] == "sent"
     assert status["at"] >= listed[0].pop("accepted_at")
     assert listed[0] == {
+        "channel": "WHATSAPP",
         "id": first.wamid,
         "to": "70000000003",
         "phone_number_id": sandbox.number.phone_number_id,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from whimbrel.sandbox.scripts import SCRIPTS
+from whimbrel.sandbox.scripts import SCRIPTS, script_for
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ from whimbrel.sandbox.scripts import SCRIPTS
         ("+70000000005", ["failed"]),
         ("+70000000010", ["read", "read", "delivered", "delivered", "sent", "sent"]),
         ("+70000000011", ["sent", "read"]),
+        ("+70000000101", ["failed"]),
         ("+70000009999", ["sent", "delivered", "read"]),
         ("+447700900123", ["sent", "delivered", "read"]),
     ],
@@ -108,6 +109,16 @@ async def test_a_late_delivery(start, callback):
     sent, delivered = message.statuses
     assert callback.names() == ["sent", "delivered"]
     assert delivered.at - sent.at >= 85, "90 s less 0.2 s, in milliseconds at this speed"
+
+
+@pytest.mark.parametrize("end", range(101, 116))
+def test_who_has_a_fate_as_an_sms_is_not_on_whatsapp(end):
+    assert [step.code for step in script_for(f"7000000{end:04}").steps] == [131026]
+
+
+@pytest.mark.parametrize("end", ["0100", "0116", "1010", "9999"])
+def test_the_numbers_around_them_are(end):
+    assert script_for(f"7000000{end}") is SCRIPTS["0001"]
 
 
 def test_the_table_has_every_number():

@@ -128,6 +128,7 @@ class SmscControl:
         return {
             "url": self._smsc.url,
             "held": self._smsc.relay.held,
+            "held_bytes": self._smsc.relay.held_bytes,
             "sessions": {system_id: postman.sessions for system_id, postman in postmen.items()},
             "receipts_to_come": sum(postman.pending for postman in postmen.values()),
             "receipts_delivered": sum(postman.delivered for postman in postmen.values()),

@@ -1,7 +1,8 @@
 """The door of the SMSC: a TCP relay that reads the bind and passes everything else on.
 
 Owns passwords, which smpp34 cannot check from Python, and what a network does to connections:
-tearing and stalling them. Reads no PDU but the first one.
+tearing and stalling them. Of what passes it reads the first PDU and an unbind at the end: smpp34
+mostly closes without having answered it.
 """
 
 import asyncio
@@ -11,13 +12,16 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-BINDS = (0x01, 0x02, 0x09)  # command_id of bind_receiver, bind_transmitter, bind_transceiver
+# Values of command_id (SMPP 3.4, section 5.1.2.1).
+BIND_RECEIVER, BIND_TRANSMITTER, BIND_TRANSCEIVER, UNBIND = 0x01, 0x02, 0x09, 0x06
 _ANSWER = 0x80000000
 _GENERIC_NACK = 0x80000000
 # Values of command_status (SMPP 3.4, section 5.1.3).
-RINVCMDLEN, RINVBNDSTS, RINVPASWD, RINVSYSID = 0x02, 0x04, 0x0E, 0x0F
+ROK, RINVCMDLEN, RINVBNDSTS, RBINDFAIL, RINVPASWD, RINVSYSID = 0x00, 0x02, 0x04, 0x0D, 0x0E, 0x0F
+HEADER = struct.Struct(">4I")  # command_length, command_id, command_status, sequence_number
 LONGEST_BIND = 1024  # octets; a bind with all of its members filled has about 120
 BIND_WITHIN = 10.0  # seconds, SMPP's session_init_timer
+_UNBIND_ANSWERED = struct.pack(">II", 16, UNBIND | _ANSWER)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
 
 
@@ -48,10 +52,12 @@ class Relay:
         if self._server:
             await self._server.wait_closed()
 
-    async def reach(self, front: "_Front") -> "_End":
+    async def reach(self, front: "_Front") -> "_Back":
         """Connect to the SMSC behind. Raises `OSError` if it is not there."""
         loop = asyncio.get_running_loop()
-        _, back = await loop.create_connection(lambda: _End(self, front), "127.0.0.1", self._behind)
+        _, back = await loop.create_connection(
+            lambda: _Back(self, front), "127.0.0.1", self._behind
+        )
         return back
 
     def drop(self, system_id: str | None = None) -> int:
@@ -68,6 +74,11 @@ class Relay:
         """Pass nothing on from now on, in either direction; connections stay open."""
         self.held = True
 
+    @property
+    def held_bytes(self) -> int:
+        """How much waits to be passed on."""
+        return sum(len(end.waiting) for front in self.fronts for end in (front, front.other) if end)
+
     def release(self) -> None:
         """Pass on what was held, and whatever comes."""
         self.held = False
@@ -83,7 +94,7 @@ class _End(asyncio.Protocol):
     def __init__(self, relay: Relay, other: "_End | None" = None) -> None:
         self.other = other
         self._relay = relay
-        self._waiting = bytearray()
+        self.waiting = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
@@ -91,16 +102,16 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass it on, or keep it while the relay holds or there is no other end."""
-        if self._waiting or self._relay.held or not self.other:
-            self._waiting += data
+        if self.waiting or self._relay.held or not self.other:
+            self.waiting += data
         else:
             self.other.transport.write(data)
 
     def flush(self) -> None:
         """Pass on what was kept."""
-        if self._waiting and self.other:
-            self.other.transport.write(bytes(self._waiting))
-            self._waiting.clear()
+        if self.waiting and self.other:
+            self.other.transport.write(bytes(self.waiting))
+            self.waiting.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
         """Close the other end, once all is written to it."""
@@ -124,6 +135,7 @@ class _Front(_End):
     def __init__(self, relay: Relay) -> None:
         super().__init__(relay)
         self.system_id: str | None = None
+        self.unbind_sequence: int | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._reaching: asyncio.Task[None] | None = None
 
@@ -135,8 +147,17 @@ class _Front(_End):
 
     def data_received(self, data: bytes) -> None:
         """Read the bind, then pass on."""
+        if len(data) >= 16:
+            length, command, _, sequence = HEADER.unpack_from(data, len(data) - 16)
+            self.unbind_sequence = sequence if (length, command) == (16, UNBIND) else None
         super().data_received(data)
         self._look_for_bind()
+
+    def answer(self, command: int, status: int, sequence: int) -> None:
+        """Answer a request in the SMSC's place."""
+        # An answer to a bind names the SMSC also where it refuses (SMPP 3.4, section 4.1.2).
+        body = b"" if command in {_GENERIC_NACK, UNBIND | _ANSWER} else b"\0"
+        self.transport.write(HEADER.pack(16 + len(body), command, status, sequence) + body)
 
     def catch_up(self) -> None:
         """Pass on what was held at both ends."""
@@ -165,15 +186,19 @@ class _Front(_End):
         super().connection_lost(exc)
 
     def _look_for_bind(self) -> None:
-        if self._relay.held or self._reaching or len(self._waiting) < 16:
+        if self._relay.held or self._reaching or len(self.waiting) < 16:
             return
-        length, command, _, sequence = struct.unpack_from(">4I", self._waiting)
-        if command not in BINDS:
+        length, command, _, sequence = HEADER.unpack_from(self.waiting)
+        if command not in {BIND_RECEIVER, BIND_TRANSMITTER, BIND_TRANSCEIVER}:
             self._refuse(_GENERIC_NACK, RINVBNDSTS, sequence)
         elif not 16 <= length <= LONGEST_BIND:
             self._refuse(command | _ANSWER, RINVCMDLEN, sequence)
-        elif len(self._waiting) >= length:
-            self._judge(command, sequence, bytes(self._waiting[16:length]))
+        elif command == BIND_RECEIVER:
+            # smpp34 takes a receiver, but not its deliver_sm_resp. Such SMSCs exist: they want
+            # one transceiver.
+            self._refuse(command | _ANSWER, RBINDFAIL, sequence)
+        elif len(self.waiting) >= length:
+            self._judge(command, sequence, bytes(self.waiting[16:length]))
 
     def _judge(self, command: int, sequence: int, body: bytes) -> None:
         """Compare system_id and password (SMPP 3.4, section 4.1)."""
@@ -199,10 +224,28 @@ class _Front(_End):
                 self.flush()
 
     def _refuse(self, command: int, status: int, sequence: int) -> None:
-        # An answer to a bind names the SMSC also where it refuses (SMPP 3.4, section 4.1.2).
-        body = b"" if command == _GENERIC_NACK else b"\0"
-        self.transport.write(struct.pack(">4I", 16 + len(body), command, status, sequence) + body)
+        self.answer(command, status, sequence)
         self.transport.close()
+
+
+class _Back(_End):
+    """The end of the SMSC."""
+
+    def __init__(self, relay: Relay, front: _Front) -> None:
+        super().__init__(relay, front)
+        self._front = front
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on, and note an answer to the unbind."""
+        if data[-16:-8] == _UNBIND_ANSWERED:
+            self._front.unbind_sequence = None
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Answer the unbind that ended the session, and close the other end."""
+        if self._front.unbind_sequence is not None:
+            self._front.answer(UNBIND | _ANSWER, ROK, self._front.unbind_sequence)
+        super().connection_lost(exc)
 
 
 def _strings(body: bytes) -> Iterator[str]:

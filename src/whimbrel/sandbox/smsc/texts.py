@@ -55,9 +55,9 @@ def split_header(esm_class: int, content: bytes) -> tuple[Part | None, bytes]:
     while len(header) >= 2:
         kind, value, header = header[0], header[2 : header[1] + 2], header[header[1] + 2 :]
         if kind == 0x00 and len(value) == 3:
-            part = Part(*value)
+            part = Part(ref=value[0], total=value[1], part=value[2])
         elif kind == 0x08 and len(value) == 4:
-            part = Part(int.from_bytes(value[:2], "big"), *value[2:])
+            part = Part(ref=int.from_bytes(value[:2], "big"), total=value[2], part=value[3])
     return part, body
 
 
