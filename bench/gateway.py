@@ -17,7 +17,7 @@ path = "whimbrel.db"
 allowed_private_subnets = ["127.0.0.0/8"]
 
 [log]
-level = "warning"
+level = "{level}"
 
 [whatsapp.bench]
 sender = "{sender}"
@@ -79,6 +79,7 @@ class Gateway:
                 smsc_port=smsc_port,
                 sender=SENDER,
                 throughput=throughput,
+                level="error" if smsc_port else "warning",  # the SMSC comes later and goes sooner
                 speed=speed,
             ),
             encoding="utf-8",
