@@ -81,7 +81,8 @@ def _description(member: FieldInfo) -> str:
 
 def state_diagram() -> str:
     """Return the states of a link and the moves between them, as a Mermaid diagram."""
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {LinkState.QUEUED.name}"]
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {first.name}" for first in (LinkState.QUEUED, LinkState.HELD)]
     for state, moves in MOVES.items():
         lines += [f"    {state.name} --> {move.name}" for move in sorted(moves)]
     lines += [f"    {state.name} --> [*]" for state, moves in MOVES.items() if not moves]
