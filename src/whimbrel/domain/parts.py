@@ -9,17 +9,19 @@ from whimbrel.domain.status import LinkState
 
 
 def whole_state(states: Sequence[LinkState], parts: int) -> LinkState | None:
-    """Return what a link of so many `parts` has come to, None if nothing is known yet.
+    """Return what a link of so many `parts` has come to, None if nothing is known that moves it.
 
-    `states` is the furthest state of each part that a receipt has told of, in any order; a part
-    without one is left out. The link is DELIVERED once every part is, since a handset shows a long
-    message when it has all of them; FAILED as soon as one part is, because then it never will; SENT
-    once anything of it is on its way. An SMS is never READ.
+    `states` is the furthest state of each part that the SMSC has taken. The link is DELIVERED once
+    every part is, since a handset shows a long message when it has all of them, and FAILED as soon
+    as one part is: then it never will, and the next link of a cascade must not wait for it. SENT
+    once anything is on its way; but while parts have yet to be taken, nothing except a failure
+    moves the whole, for a link that is under way would not be submitted again, and the rest of it
+    would never go. An SMS is never READ.
     """
-    if any(state is LinkState.FAILED for state in states):
+    if LinkState.FAILED in states:
         return LinkState.FAILED
-    if sum(state is LinkState.DELIVERED for state in states) >= parts > 0:
+    if len(states) < parts:
+        return None
+    if all(state is LinkState.DELIVERED for state in states):
         return LinkState.DELIVERED
-    if any(state in {LinkState.SENT, LinkState.DELIVERED} for state in states):
-        return LinkState.SENT
-    return None
+    return LinkState.SENT if max(states) >= LinkState.SENT else None

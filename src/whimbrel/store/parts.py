@@ -12,7 +12,7 @@ from whimbrel.domain.chain import PartsTaken
 from whimbrel.domain.parts import whole_state
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode, LinkState
-from whimbrel.store.engine import Ask, Do, Statement, Steps
+from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 
 _INSERT = Statement("""
 INSERT INTO parts (link_id, part, parts, provider_id, state, error_code)
@@ -62,37 +62,30 @@ class PartReceipt(NamedTuple):
     receipt: Receipt
 
 
-def move_parts(received: list[PartReceipt]) -> Steps[list[Receipt | None]]:
-    """Move parts; return for each receipt what it says of the whole link, None if nothing."""
-    answers = yield Ask(
-        _MOVE,
-        [
-            (
-                one.state,
-                one.at,
-                one.error_code,
-                one.code or None,
-                one.detail or None,
-                link_id,
-                part,
-            )
-            for link_id, part, one in received
-        ],
-    )
-    whole: list[Receipt | None] = []
-    for (link_id, part, receipt), moved in zip(received, answers, strict=True):
-        told = (yield from _of_whole(link_id, part, receipt)) if moved else None
-        whole.append(told)
-    return whole
+class PartMoved(NamedTuple):
+    """Whether a receipt was news of its part, and what it says of the whole link, if anything."""
+
+    is_news: bool
+    whole: Receipt | None = None
+
+
+def move_parts(received: list[PartReceipt]) -> Steps[list[PartMoved]]:
+    """Move parts, one after the other: what the whole is after each is what that one says of it."""
+    outcomes: list[PartMoved] = []
+    for link_id, part, one in received:
+        words = (one.code or None, one.detail or None)
+        moved = yield from ask_one(_MOVE, one.state, one.at, one.error_code, *words, link_id, part)
+        told = (yield from _of_whole(link_id, part, one)) if moved else None
+        outcomes.append(PartMoved(bool(moved), told))
+    return outcomes
 
 
 def _of_whole(link_id: int, part: int, receipt: Receipt) -> Steps[Receipt | None]:
-    answers = yield Ask(_STATES, [(link_id,)])
-    rows = answers[0]
+    rows = yield from ask_one(_STATES, link_id)
     parts = rows[0][1]
     state = whole_state([LinkState(state) for state, _, _ in rows], parts)
-    if state is None:
-        return None
+    if state is None or (state is LinkState.FAILED is not receipt.state):
+        return None  # what has failed was told by the part that did, with its reason
     at = receipt.at
     if state is LinkState.DELIVERED:  # when the last part arrived, whichever receipt came last
         at = max(happened_at for _, _, happened_at in rows)

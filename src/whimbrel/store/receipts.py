@@ -91,7 +91,7 @@ class Filed(NamedTuple):
 def record_receipts(received: list[ReceivedReceipt]) -> Steps[list[Filed]]:
     """File receipts, move their links, and park those that nobody knows yet."""
     owners = yield from _owners(received)
-    told = yield from _whole_links(received, owners)
+    told, news = yield from _whole_links(received, owners)
     fresh = yield from _keep(told, owners)
     leading = [(index, owner) for index, owner, overtaken in fresh if not overtaken]
     moves = yield from move_links(
@@ -102,7 +102,7 @@ def record_receipts(received: list[ReceivedReceipt]) -> Steps[list[Filed]]:
         ]
     )
     filed = [Filed("repeated") if owner else Filed("parked") for owner in owners]
-    for index, _, _ in fresh:
+    for index in (*news, *(index for index, _, _ in fresh)):
         filed[index] = Filed("matched")
     for (index, _), moved in zip(leading, moves, strict=True):
         filed[index] = Filed("matched", moved)
@@ -166,17 +166,20 @@ def _is_same(dest_addr: str, subscriber: str | None) -> bool:
 
 def _whole_links(
     received: list[ReceivedReceipt], owners: list[_Owner | None]
-) -> Steps[list[ReceivedReceipt | None]]:
-    """Return what each receipt says of its link; None where it is about a part and says nothing."""
+) -> Steps[tuple[list[ReceivedReceipt | None], list[int]]]:
+    """Return what each receipt says of its link, and which are news of a part, by index.
+
+    None where a receipt is about a part and says nothing of the whole.
+    """
     told: list[ReceivedReceipt | None] = list(received)
     partial = [(index, owner) for index, owner in enumerate(owners) if owner and owner.part]
-    whole = yield from move_parts(
+    moved = yield from move_parts(
         [PartReceipt(own.link_id, own.part, received[index].receipt) for index, own in partial]
     )
-    for (index, _), receipt in zip(partial, whole, strict=True):
+    for (index, _), (_, whole) in zip(partial, moved, strict=True):
         at = received[index].received_at
-        told[index] = None if receipt is None else ReceivedReceipt(receipt, at)
-    return told
+        told[index] = None if whole is None else ReceivedReceipt(whole, at)
+    return told, [index for (index, _), one in zip(partial, moved, strict=True) if one.is_news]
 
 
 def _keep(
