@@ -44,7 +44,8 @@ async def test_a_receipt_finds_its_link(
     store: SqliteStore, database: Database, receipt: Receipt
 ) -> None:
     await submit(store)
-    assert await receive(store, receipt) == [Filed("matched", Moved(S.SUBMITTED, S.DELIVERED, 2))]
+    moved = Moved(link_id(1, 0), S.SUBMITTED, S.DELIVERED, told=2)
+    assert await receive(store, receipt) == [Filed("matched", moved)]
     assert database.state() is S.DELIVERED
     assert database.told() == [0, 2]
 

@@ -18,6 +18,7 @@ NEVER = (1 << 53) - 1
 
 _MISSED = {LinkState.FAILED, LinkState.EXPIRED}
 _UNSENT = {LinkState.HELD, LinkState.QUEUED}
+_MAY_HAVE_GONE = {LinkState.SUBMITTING, LinkState.UNSURE}
 
 
 def follow(links: Sequence[Link], schedule: str | None, now: int) -> Iterator[Link]:
@@ -36,6 +37,15 @@ def follow(links: Sequence[Link], schedule: str | None, now: int) -> Iterator[Li
         if changed != link:
             yield changed
         before = changed
+
+
+def sent_behind(links: Sequence[Link], link_id: int) -> int:
+    """Count the links behind one that the channel took, or that are on their way to it."""
+    return sum(
+        link.submitted_at is not None or link.state in _MAY_HAVE_GONE
+        for link in links
+        if link.link_id > link_id
+    )
 
 
 def _spared(link: Link) -> Link:

@@ -84,6 +84,14 @@ class Cascade:
                 self._wake_reports()
 
 
+_REASONS = {
+    LinkState.FAILED: "failed",
+    LinkState.EXPIRED: "expired",
+    LinkState.DELIVERED: "unread",
+}
+"""How a link misses its goal, by where it is then."""
+
+
 def count_cascades(
     metrics: Metrics, moved: Iterable[Moved | None], reason: str | None = None
 ) -> bool:
@@ -94,8 +102,7 @@ def count_cascades(
             continue
         if one.overlaps:
             metrics.overlaps.inc(one.overlaps)
-        if one.released:
+        if one.fell_through is not None:
             released = True
-            why = reason or ("expired" if one.after is LinkState.EXPIRED else "failed")
-            metrics.fall_throughs.labels(why).inc(one.released)
+            metrics.fall_throughs.labels(reason or _REASONS[one.fell_through]).inc()
     return released

@@ -5,12 +5,13 @@ event: a submit's answer, a receipt or a timer. What it means to the links behin
 the same transaction, so that a cascade can neither stop between two moments nor go on twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from whimbrel.domain.cascade import follow
+from whimbrel.domain.cascade import follow, sent_behind
 from whimbrel.domain.chain import Event, Link, move
 from whimbrel.domain.chain_id import chain_of, links_of, position_of
 from whimbrel.domain.status import LinkState, Status, statuses_to_tell
@@ -53,11 +54,13 @@ class LinkEvent(NamedTuple):
 class Moved(NamedTuple):
     """A link before and after an event, and what that did to the links behind it."""
 
+    link_id: int
     before: LinkState
     after: LinkState
     told: int
-    released: int = 0
-    """Links that fell through to their turn."""
+    fell_through: LinkState | None = None
+    """FAILED, EXPIRED or DELIVERED (and not read): how the goal was missed of the link whose next
+    one has got its turn by this; None: none has."""
     overlaps: int = 0
     """Links behind it that had been sent when it reached its goal."""
 
@@ -75,12 +78,14 @@ def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
             continue
         after = _tell(move(before, event), loaded[link_id][1], now, reports)
         links[link_id] = after
-        outcomes.append(Moved(before.state, after.state, after.told))
+        outcomes.append(Moved(link_id, before.state, after.state, after.told))
     changed = [link for link_id, link in links.items() if link is not loaded[link_id][0]]
     yield Do(_SAVE, [_saved(link) for link in changed])
     yield from add_reports(reports)
-    if any(map(_in_cascade, changed)):
-        yield from _let_cascades_go_on(events, outcomes, {one: loaded[one][0] for one in loaded})
+    cascades = dict.fromkeys(chain_of(link.link_id) for link in changed if _in_cascade(link))
+    if cascades:
+        were = {link_id: link for link_id, (link, _) in loaded.items()}
+        yield from _follow_up(cascades, events, outcomes, were)
     return outcomes
 
 
@@ -88,41 +93,47 @@ def _in_cascade(link: Link) -> bool:
     return link.satisfied_by is not None or position_of(link.link_id) > 0
 
 
-def _let_cascades_go_on(
-    events: list[LinkEvent], outcomes: list[Moved | None], before: dict[int, Link]
+def _follow_up(
+    chain_ids: Iterable[int],
+    events: list[LinkEvent],
+    outcomes: list[Moved | None],
+    were: Mapping[int, Link],
 ) -> Steps[None]:
-    """Follow each chain once, and note what came of it in the outcome of its last event."""
+    """Let each chain go on once, and note what came of it in the outcome of its last event."""
     last = {
-        chain_of(event.link_id): (index, event.now)
-        for index, event in enumerate(events)
-        if outcomes[index] is not None
+        chain_of(one.link_id): (index, one) for index, one in enumerate(outcomes) if one is not None
     }
-    for chain_id, (index, now) in last.items():
-        links, released = yield from _go_on(chain_id, now)
-        moved = outcomes[index]
-        if moved is not None:
-            overlaps = sum(_overlaps(link, before, links) for link in links)
-            outcomes[index] = moved._replace(released=released, overlaps=overlaps)
+    for chain_id in chain_ids:
+        index, moved = last[chain_id]
+        links, changed = yield from _go_on(chain_id, events[index].now)
+        outcomes[index] = moved._replace(
+            # It may itself have been behind: queued again, and spared in the same moment.
+            after=changed[moved.link_id].state if moved.link_id in changed else moved.after,
+            fell_through=_missed(links, changed),
+            overlaps=sum(
+                sent_behind(links, link.link_id)
+                for link in links
+                if link.satisfied and link.link_id in were and not were[link.link_id].satisfied
+            ),
+        )
 
 
-def _go_on(chain_id: int, now: int) -> Steps[tuple[list[Link], int]]:
-    """Move the links behind; return all links as they were, and how many got their turn."""
+def _go_on(chain_id: int, now: int) -> Steps[tuple[list[Link], dict[int, Link]]]:
+    """Move the links behind; return all links as they were, and those that have changed."""
     rows = yield from ask_one(_LOAD_CHAIN, *links_of(chain_id))
     links = [_link_of(row) for row in rows]
-    if len(links) < 2:
-        return links, 0
     schedules = yield from ask_one(_SCHEDULE, chain_id)
-    changed = list(follow(links, schedules[0][0], now))
-    yield Do(_SAVE, [_saved(link) for link in changed])
-    return links, sum(link.state is LinkState.QUEUED for link in changed)
+    changed = {link.link_id: link for link in follow(links, schedules[0][0], now)}
+    yield Do(_SAVE, [_saved(link) for link in changed.values()])
+    return links, changed
 
 
-def _overlaps(link: Link, before: dict[int, Link], links: list[Link]) -> int:
-    """Count what had been sent behind a link that has reached its goal only now."""
-    was = before.get(link.link_id, link)
-    if was.satisfied or not link.satisfied:
-        return 0
-    return sum(behind.attempt > 0 for behind in links if behind.link_id > link.link_id)
+def _missed(links: list[Link], changed: Mapping[int, Link]) -> LinkState | None:
+    """Return the state of the link whose next one has got its turn, if one has."""
+    for before, link in pairwise(links):
+        if link.link_id in changed and changed[link.link_id].state is LinkState.QUEUED:
+            return before.state
+    return None
 
 
 class CascadeTick(NamedTuple):
@@ -132,13 +143,13 @@ class CascadeTick(NamedTuple):
     now: int
 
 
-def let_cascades_go_on(ticks: list[CascadeTick]) -> Steps[list[int]]:
-    """Let chains go on by time alone; return how many of their links got their turn."""
-    counts: list[int] = []
+def let_cascades_go_on(ticks: list[CascadeTick]) -> Steps[list[bool]]:
+    """Let chains go on by time alone; return for each whether a link of it has got its turn."""
+    released: list[bool] = []
     for chain_id, now in ticks:
-        _, released = yield from _go_on(chain_id, now)
-        counts.append(released)
-    return counts
+        links, changed = yield from _go_on(chain_id, now)
+        released.append(_missed(links, changed) is not None)
+    return released
 
 
 def _load(link_ids: Iterable[int]) -> Steps[dict[int, tuple[Link, Row]]]:

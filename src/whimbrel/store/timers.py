@@ -19,8 +19,10 @@ SELECT link_id FROM links
 WHERE state < 50 AND state <> 10 AND expires_at <= :now ORDER BY expires_at LIMIT 250
 """)
 _FALLING = Statement("""
-SELECT chain_id FROM links WHERE state = -10 AND due_at <= :now ORDER BY due_at LIMIT 250
-""")
+SELECT chain_id FROM links WHERE state = -10 AND due_at <= :now
+    AND (SELECT before.state FROM links before WHERE before.link_id = links.link_id - 1) >= 50
+ORDER BY due_at LIMIT 250
+""")  # one whose end is being recorded holds up none of the others
 _BLOCKED = Statement("""
 SELECT link_id FROM links
 WHERE state = 0 AND lane = :lane AND due_at <= :before AND satisfied_by IS NOT NULL
@@ -56,14 +58,14 @@ def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
     return ended
 
 
-def release_links(moments: list[int]) -> Steps[list[list[int]]]:
+def release_links(moments: list[int]) -> Steps[list[list[bool]]]:
     """Let held links go whose predecessor was delivered, but not read in its lifetime.
 
-    Some at a time; returns for each chain that was looked at how many links got their turn. (What
+    Some at a time; returns for each chain that was looked at whether a link got its turn. (What
     follows from a failure or an expiry is written with it, in `links.py`.)
     """
     answers = yield Ask(_FALLING, [(now,) for now in moments])
-    released: list[list[int]] = []
+    released: list[list[bool]] = []
     for now, rows in zip(moments, answers, strict=True):
         ticks = [CascadeTick(chain_id, now) for (chain_id,) in dict.fromkeys(rows)]
         released.append((yield from let_cascades_go_on(ticks)))
