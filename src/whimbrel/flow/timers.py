@@ -78,7 +78,12 @@ class Timers:
     async def sweep(self) -> None:
         """Match what was parked, and measure the queues. Call it every few seconds."""
         now = self._clock.now()
-        await self._store.write(sweep_parked, ParkedSweep(now - _MATCHED_LATE, now - _PARKED_FOR))
+        sweep = ParkedSweep(now - _MATCHED_LATE, now - _PARKED_FOR)
+        moved = await self._store.write(sweep_parked, sweep)
+        if moved:
+            self._wake_reports()
+        if count_cascades(self._metrics, moved):
+            self._wake_dispatch()
         depths = await self._store.read(measure_depths, now)
         depth, age = self._metrics.queue_depth, self._metrics.queue_age_seconds
         depth.labels("links").set(depths.links_due)

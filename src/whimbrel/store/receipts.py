@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import Seen
 from whimbrel.domain.receipt import Receipt
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
@@ -45,25 +46,32 @@ RETURNING :state >= (
 """)
 _PARK = Statement("""
 INSERT INTO parked_receipts (provider_id, state, sender, receipt, received_at)
-VALUES (:provider_id, :state, :sender, :receipt, :received_at) ON CONFLICT DO NOTHING
+VALUES (:provider_id, :state, :sender, :receipt, :received_at)
+ON CONFLICT (provider_id, state, sender) DO UPDATE
+SET receipt = excluded.receipt, received_at = excluded.received_at
 """)
-_PARKED_FOR = Statement(
-    "SELECT receipt, received_at FROM parked_receipts WHERE provider_id = :provider_id"
-)
+_PARKED_FOR = Statement("""
+SELECT receipt, received_at FROM parked_receipts
+WHERE provider_id = :provider_id AND received_at >= :since
+""")
 _ANY_PARKED = Statement("SELECT 1 FROM parked_receipts LIMIT 1")
-_UNPARK = Statement("DELETE FROM parked_receipts WHERE provider_id = :provider_id")
+_UNPARK = Statement(
+    "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
+)
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
 WHERE p.received_at >= :since
-  AND EXISTS (SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id)
+  AND (EXISTS (SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id)
+       OR EXISTS (SELECT 1 FROM parts q WHERE q.provider_id = p.provider_id))
 LIMIT 1000
 """)
 _FORGET_PARKED = Statement("""
-DELETE FROM parked_receipts WHERE (provider_id, state) IN (
-    SELECT provider_id, state FROM parked_receipts WHERE received_at < :before LIMIT 1000)
+DELETE FROM parked_receipts WHERE (provider_id, state, sender) IN (
+    SELECT provider_id, state, sender FROM parked_receipts WHERE received_at < :before LIMIT 1000)
 """)
 
 _SAME_END = 9  # digits: an SMSC may write a number with another prefix
+_CLOCK_SET_BACK = 1 * MINUTE  # by how much our clock may have been, between a receipt and an answer
 
 
 class _Owner(NamedTuple):
@@ -240,22 +248,34 @@ def _park(received: list[ReceivedReceipt]) -> Steps[None]:
     )
 
 
-def match_parked(provider_ids: list[str]) -> Steps[None]:
-    """File the receipts that waited for these numbers of the channel."""
+class Early(NamedTuple):
+    """A number of the channel, and when the submit began that got it.
+
+    What came before that is about another message, which the channel gave the same number.
+    """
+
+    provider_id: str
+    began_at: int
+
+
+def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
+    """File the receipts that waited for these numbers of the channel; return what they moved."""
     parked = yield from ask_one(_ANY_PARKED)
     if not parked:
-        return
-    answers = yield Ask(_PARKED_FOR, [(provider_id,) for provider_id in provider_ids])
+        return []
+    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in numbers]
+    answers = yield Ask(_PARKED_FOR, spans)
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
         for rows in answers
         for text, received_at in rows
     ]
     if not waiting:
-        return
+        return []
     waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
-    yield Do(_UNPARK, [(one.receipt.provider_id,) for one in waiting])
-    yield from record_receipts(waiting)
+    yield Do(_UNPARK, spans)
+    filed = yield from record_receipts(waiting)
+    return [one.moved for one in filed if one.moved]
 
 
 class ParkedSweep(NamedTuple):
@@ -265,13 +285,16 @@ class ParkedSweep(NamedTuple):
     forget_before: int
 
 
-def sweep_parked(sweeps: list[ParkedSweep]) -> Steps[list[None]]:
+def sweep_parked(sweeps: list[ParkedSweep]) -> Steps[list[list[Moved]]]:
     """Match receipts that were parked while their submit was being recorded.
 
-    Looks at the last ones only, for a webhook shared with another system parks all of its receipts.
+    Returns what they moved. Looks at the last ones only, for a webhook shared with another system
+    parks all of its receipts.
     """
-    answers = yield Ask(_MATCHABLE, [(sweep.since,) for sweep in sweeps])
-    matchable = dict.fromkeys(provider_id for rows in answers for (provider_id,) in rows)
-    yield from match_parked(list(matchable))
-    yield Do(_FORGET_PARKED, [(sweep.forget_before,) for sweep in sweeps])
-    return [None] * len(sweeps)
+    moved: list[list[Moved]] = []
+    for since, forget_before in sweeps:
+        rows = yield from ask_one(_MATCHABLE, since)
+        numbers = dict.fromkeys(Early(provider_id, since) for (provider_id,) in rows)
+        moved.append((yield from match_parked(list(numbers))))
+        yield Do(_FORGET_PARKED, [(forget_before,)])
+    return moved

@@ -143,7 +143,7 @@ parked_receipts = Table(
     metadata,
     Column("provider_id", Text, primary_key=True),
     Column("state", SmallInteger, primary_key=True, autoincrement=False),
-    Column("sender", Text, nullable=False),
+    Column("sender", Text, primary_key=True),
     Column("receipt", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Index("parked_receipts_received_at", "received_at"),

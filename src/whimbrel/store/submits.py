@@ -15,7 +15,7 @@ from whimbrel.domain.chain import (
 from whimbrel.store.engine import Do, Statement, Steps
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import TakenParts, keep_parts
-from whimbrel.store.receipts import match_parked
+from whimbrel.store.receipts import Early, match_parked
 
 _INSERT = Statement("""
 INSERT INTO submits (link_id, attempt, started_at, ended_at, outcome, provider_id, code, detail)
@@ -72,7 +72,21 @@ def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
         ],
     )
     yield from keep_parts([TakenParts(r.link_id, r.parts) for r in records])
-    yield from match_parked([name for r in records for name in r.known_as])
+    early = yield from match_parked(
+        [Early(name, r.started_at) for r in records for name in r.known_as]
+    )
+    return [_with_early(one, early) for one in moved]
+
+
+def _with_early(moved: Moved | None, early: list[Moved]) -> Moved | None:
+    """Add to a submit's own move what the receipts did that had waited for it."""
+    for one in early:
+        if moved and one.link_id == moved.link_id:
+            moved = one._replace(
+                before=moved.before,
+                fell_through=moved.fell_through or one.fell_through,
+                overlaps=moved.overlaps + one.overlaps,
+            )
     return moved
 
 

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("parts_provider_id", "parts", ["provider_id"])
+    _park_by_sender()
     op.create_table(
         "mo_messages",
         sa.Column("mo_id", _NUMBER, nullable=False),
@@ -51,6 +52,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mo_id"),
     )
     op.create_index("mo_messages_received_at", "mo_messages", ["received_at"])
+
+
+def _park_by_sender() -> None:
+    """Make the table of parked receipts anew: two SMSCs may give out the same number."""
+    op.drop_index("parked_receipts_received_at", "parked_receipts")
+    op.rename_table("parked_receipts", "parked_before")
+    op.create_table(
+        "parked_receipts",
+        sa.Column("provider_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("provider_id", "state", "sender"),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO parked_receipts"
+        " SELECT provider_id, state, sender, receipt, received_at FROM parked_before"
+    )
+    op.drop_table("parked_before")
+    op.create_index("parked_receipts_received_at", "parked_receipts", ["received_at"])
 
 
 def _add_index(name: str, columns: list[str], condition: str) -> None:
