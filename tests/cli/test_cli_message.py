@@ -118,6 +118,16 @@ def test_a_message_that_waits_tells_until_when(cli: Cli, keep: Keep) -> None:
     assert "  deadline: 2026-11-24 02:13:20.000Z" in shown
 
 
+def test_a_link_behind_another_tells_that_it_waits(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(lambda store: builders.accept(store, builders.a_cascade({}, {}, {})))
+
+    shown = cli.good("message", "show", "1").output
+
+    assert shown.count("held, attempts 0") == 2
+    assert shown.count("goes if the one before it misses its goal") == 2
+
+
 def test_a_refused_message_tells_why(cli: Cli, keep: Keep) -> None:
     cli.good("partner", "add", "shop")
 

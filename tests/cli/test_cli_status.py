@@ -60,6 +60,13 @@ def test_what_waits_is_told_by_partner_sender_and_receiver(cli: Cli, keep: Keep)
     assert "secret" not in outcome.output
 
 
+def test_links_behind_others_have_no_moments_yet(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(lambda store: builders.accept(store, builders.a_cascade({}, {}, {})))
+
+    assert cells(cli.good("status").row("held"))[2:] == ["held", "2", "-", "-"]
+
+
 def test_a_paused_sender_tells_why_and_until_when(cli: Cli, keep: Keep) -> None:
     cli.configure(
         {

@@ -12,18 +12,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from tests.support.clock import START
-from whimbrel.clock import DAY, MINUTE
+from whimbrel.clock import DAY, HOUR, MINUTE
+from whimbrel.domain.cascade import NEVER
 from whimbrel.domain.chain import (
+    NOTHING_TAKEN,
     Again,
     Chain,
     Link,
     NewLink,
     NoAnswer,
+    PartsTaken,
     PutBack,
     Refused,
     Taken,
 )
-from whimbrel.domain.chain_id import link_id
+from whimbrel.domain.chain_id import link_id, position_of
 from whimbrel.domain.content import Channel, Text
 from whimbrel.domain.partner import Partner, Profile
 from whimbrel.domain.receipt import Receipt
@@ -36,6 +39,7 @@ from whimbrel.store.chains import (
     claim_links,
     lane_of,
 )
+from whimbrel.store.links import Moved
 from whimbrel.store.migrate import upgrade
 from whimbrel.store.partners import PartnerChange, add_partners
 from whimbrel.store.receipts import Filed, ReceivedReceipt, record_receipts
@@ -84,6 +88,40 @@ def a_chain(chain_id: int = 1, *, link: dict[str, Any] | None = None, **changes:
     return Chain(**{**members, **changes})
 
 
+WHATSAPP_THEN_SMS: tuple[dict[str, Any], ...] = ({"ttl": HOUR}, {"channel": Channel.SMS})
+
+
+def a_cascade(
+    *steps: dict[str, Any],
+    chain_id: int = 1,
+    goal: LinkState = LinkState.DELIVERED,
+    **changes: Any,
+) -> Chain:
+    """A chain as the checks make it of a cascade; a step changes its link.
+
+    By default WhatsApp for an hour, then an SMS. `goal` is what each link but the last must reach.
+    """
+    steps = steps or WHATSAPP_THEN_SMS
+    first = a_link(chain_id, **steps[0])
+    ends_at = first.due_at + first.ttl
+    links = [
+        a_link(
+            chain_id,
+            **{
+                "link_id": link_id(chain_id, position),
+                "position": position,
+                "satisfied_by": goal if position < len(steps) - 1 else None,
+                "expires_at": NEVER if position else ends_at,
+                **({"state": LinkState.HELD} if position else {}),
+                **({"due_at": ends_at if position == 1 else NEVER} if position else {}),
+                **step,
+            },
+        )
+        for position, step in enumerate(steps)
+    ]
+    return a_chain(chain_id, links=tuple(links), **changes)
+
+
 def a_link_on_its_way(state: LinkState = LinkState.QUEUED, **changes: Any) -> Link:
     """A link as the journey sees it, in its first attempt."""
     link = Link(
@@ -123,8 +161,13 @@ def a_partner(partner_id: int = PARTNER_ID, **profile: Any) -> Partner:
     return Partner(partner_id, f"partner{partner_id}", "no hash", False, Profile(**members))
 
 
-def a_lane(partner_id: int = PARTNER_ID, sender: str = SENDER) -> str:
-    return lane_of(Channel.WHATSAPP, sender, partner_id)
+def a_lane(
+    partner_id: int = PARTNER_ID, sender: str = SENDER, channel: Channel = Channel.WHATSAPP
+) -> str:
+    return lane_of(channel, sender, partner_id)
+
+
+SMS_LANE = a_lane(channel=Channel.SMS)
 
 
 class Database:
@@ -147,13 +190,13 @@ class Database:
         finally:
             connection.close()
 
-    def link(self, chain_id: int = 1) -> dict[str, Any]:
-        """Return a chain's first link by column name."""
+    def link(self, chain_id: int = 1, position: int = 0) -> dict[str, Any]:
+        """Return a link by column name, a chain's first unless told otherwise."""
         connection = sqlite3.connect(self.path)
         connection.row_factory = sqlite3.Row
         try:
             found = connection.execute(
-                "SELECT * FROM links WHERE link_id = ?", (link_id(chain_id, 0),)
+                "SELECT * FROM links WHERE link_id = ?", (link_id(chain_id, position),)
             )
             return dict(found.fetchone())
         finally:
@@ -161,6 +204,16 @@ class Database:
 
     def state(self, chain_id: int = 1) -> LinkState:
         return LinkState(self.link(chain_id)["state"])
+
+    def states(self, chain_id: int = 1) -> list[LinkState]:
+        """Return the states of a chain's links, in their order."""
+        sql = "SELECT state FROM links WHERE chain_id = ? ORDER BY link_id"
+        return [LinkState(state) for (state,) in self.rows(sql, chain_id)]
+
+    def told_by_link(self, chain_id: int = 1) -> list[tuple[int, int]]:
+        """Return a chain's reports in their order: the link's position and the status."""
+        sql = "SELECT link_id, status FROM reports WHERE chain_id = ? ORDER BY report_id"
+        return [(position_of(number), status) for number, status in self.rows(sql, chain_id)]
 
     def told(self, chain_id: int = 1) -> list[int]:
         """Return the statuses of a chain's reports, in their order."""
@@ -218,10 +271,15 @@ async def submit(
 
 
 async def answer(
-    store: SqliteStore, event: Taken | Refused | Again | PutBack | NoAnswer, chain_id: int = 1
-) -> None:
+    store: SqliteStore,
+    event: Taken | Refused | Again | PutBack | NoAnswer,
+    chain_id: int = 1,
+    position: int = 0,
+    parts: PartsTaken = NOTHING_TAKEN,
+) -> Moved | None:
     """Record what an attempt came to."""
-    await store.write(record_submits, SubmitRecord(link_id(chain_id, 0), event, event.at))
+    record = SubmitRecord(link_id(chain_id, position), event, event.at, parts=parts)
+    return await store.write(record_submits, record)
 
 
 async def receive(store: SqliteStore, *receipts: Receipt, at: int = START) -> list[Filed]:

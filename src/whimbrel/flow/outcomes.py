@@ -3,7 +3,7 @@
 from whimbrel.channels.connector import SubmitError, SubmitFault
 from whimbrel.domain import retry
 from whimbrel.domain.chain import Again, NoAnswer, PutBack, Refused
-from whimbrel.domain.schedule import opening
+from whimbrel.domain.schedule import opening, within_deadline
 from whimbrel.store.chains import ClaimedLink
 
 
@@ -16,7 +16,11 @@ def failure(
     used_up = error.tries is not None and link.attempt >= error.tries
     if error.fault is SubmitFault.REFUSED or used_up:
         return Refused(link.attempt, now, error.error_code)
-    return Again(link.attempt, now, *_opening(link, now + pause(link, error, chance)))
+    due_at, closes_at = _opening(link, now + pause(link, error, chance))
+    has_next = link.satisfied_by is not None
+    if error.fault is SubmitFault.SENDER_BROKEN and has_next and due_at == now:
+        due_at = _waits_since(link, now)
+    return Again(link.attempt, now, due_at, closes_at)
 
 
 def put_back(link: ClaimedLink, now: int, wait: int) -> PutBack:
@@ -35,6 +39,17 @@ def pause(link: ClaimedLink, error: SubmitError, chance: float) -> int:
             return retry.pair_pause(link.attempt)
         case _:
             return error.pause or retry.upstream_pause(link.attempt, chance)
+
+
+def _waits_since(link: ClaimedLink, now: int) -> int:
+    """Return since when a link has been due, as far as its lifetime tells.
+
+    A blocked sender may hold a link that has a next one for so long and no longer: that it was the
+    probe must not make its waiting begin anew. Where the deadline cut the lifetime, it does.
+    """
+    since = link.expires_at - link.ttl
+    is_cut = within_deadline(link.schedule, link.expires_at + 1) == link.expires_at
+    return now if is_cut else min(since, now)
 
 
 def _opening(link: ClaimedLink, due_at: int) -> tuple[int, int | None]:

@@ -182,7 +182,8 @@ WHERE link_id IN (
 )
 RETURNING link_id, channel, sender, text, image_url, attempt, ttl, closes_at, expires_at,
     (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
-    (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id)
+    (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id),
+    satisfied_by
 """)
 
 
@@ -208,6 +209,8 @@ class ClaimedLink(NamedTuple):
     expires_at: int
     dest_addr: str
     schedule: str | None
+    satisfied_by: int | None = None
+    """None: no other link stands behind it."""
     taken: Mapping[int, str] = MappingProxyType({})
     """The parts of a long message that the channel took in earlier attempts."""
 
