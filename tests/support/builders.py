@@ -245,6 +245,17 @@ async def opened(database: Database) -> AsyncIterator[SqliteStore]:
         await store.close()
 
 
+@contextlib.asynccontextmanager
+async def reopened(store: SqliteStore, database: Database) -> AsyncIterator[SqliteStore]:
+    """The same file after a restart."""
+    await store.close()
+    again = SqliteStore(database.path)
+    try:
+        yield again
+    finally:
+        await again.close()
+
+
 async def accept(store: SqliteStore, *chains: Chain) -> list[Accepted]:
     """Accept chains in one group."""
     return list(await asyncio.gather(*(store.write(accept_chains, chain) for chain in chains)))
