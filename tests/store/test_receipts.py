@@ -182,6 +182,104 @@ async def test_one_that_cannot_be_filed_spoils_none_of_its_batch(
     assert database.state() is S.DELIVERED
 
 
+# By the channel's numbers, which an SMSC gives out again
+
+OTHER = "79160000000"
+ACCOUNT = ("WHIMBREL", "PLOVER")  # the senders of one account
+
+
+async def test_the_newest_of_two_messages_with_one_number_is_meant(
+    store: SqliteStore, database: Database
+) -> None:
+    await submit(store, 1, "17")
+    await submit(store, 2, "17")
+    await receive(store, a_receipt(provider_id="17"))
+    assert [database.state(number) for number in (1, 2)] == [S.SUBMITTED, S.DELIVERED]
+
+
+@pytest.mark.parametrize(
+    "subscriber", [OTHER, f"+{OTHER}", f"8{OTHER[1:]}", f"00{OTHER}", OTHER[1:]]
+)
+async def test_but_the_subscriber_decides_where_the_receipt_names_one(
+    store: SqliteStore, database: Database, subscriber: str
+) -> None:
+    await submit(store, 1, "17", dest_addr=OTHER)
+    await submit(store, 2, "17")
+    await receive(store, a_receipt(provider_id="17", subscriber=subscriber))
+    assert [database.state(number) for number in (1, 2)] == [S.DELIVERED, S.SUBMITTED]
+
+
+async def test_a_number_as_it_was_given_is_believed_whatever_the_subscribers_form(
+    store: SqliteStore, database: Database
+) -> None:
+    await submit(store, 1, "17")
+    await receive(store, a_receipt(provider_id="17", subscriber="masked***67"))
+    assert database.state() is S.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "state"),
+    [("79161234567", S.DELIVERED), (OTHER, S.SUBMITTED), (None, S.SUBMITTED), ("", S.SUBMITTED)],
+)
+async def test_another_spelling_is_believed_only_of_the_right_subscriber(
+    store: SqliteStore, database: Database, subscriber: str | None, state: LinkState
+) -> None:
+    await submit(store, 1, "17")
+    await receive(store, a_receipt(provider_id="11", aliases=("17",), subscriber=subscriber))
+    assert database.state() is state
+
+
+async def test_the_number_as_it_was_given_comes_before_its_other_spellings(
+    store: SqliteStore, database: Database
+) -> None:
+    await submit(store, 1, "11")
+    await submit(store, 2, "17")
+    receipt = a_receipt(provider_id="11", aliases=("17",), subscriber="79161234567")
+    await receive(store, receipt)
+    assert [database.state(number) for number in (1, 2)] == [S.DELIVERED, S.SUBMITTED]
+
+
+@pytest.mark.parametrize(
+    ("senders", "state"), [(ACCOUNT, S.DELIVERED), ((), S.SUBMITTED)], ids=["its", "no other"]
+)
+async def test_a_receipt_may_be_about_any_sender_of_its_account(
+    store: SqliteStore, database: Database, senders: tuple[str, ...], state: LinkState
+) -> None:
+    await submit(store, 1, "17")
+    await receive(store, a_receipt(provider_id="17", sender="PLOVER", senders=senders))
+    assert database.state() is state
+
+
+async def test_what_was_parked_before_the_submit_began_is_about_another_message(
+    store: SqliteStore, database: Database
+) -> None:
+    await receive(store, a_receipt(provider_id="17"), at=START - DAY)
+    await submit(store, 1, "17")
+    assert (database.state(), parked(database)) == (S.SUBMITTED, 1)
+
+
+async def test_nor_does_it_stand_in_the_way_of_an_early_receipt(
+    store: SqliteStore, database: Database
+) -> None:
+    await receive(store, a_receipt(provider_id="17"), at=START - DAY)
+    await accept(store, a_chain())
+    await claim(store)
+    await receive(store, a_receipt(provider_id="17"), at=START)
+    await answer(store, Taken(1, START, "17"))
+    assert (database.state(), parked(database)) == (S.DELIVERED, 0)
+
+
+async def test_the_numbers_of_two_accounts_are_parked_beside_each_other(
+    store: SqliteStore, database: Database
+) -> None:
+    await accept(store, a_chain())
+    await claim(store)
+    await receive(store, a_receipt(provider_id="17"), a_receipt(provider_id="17", sender="PLOVER"))
+    assert parked(database) == 2
+    await answer(store, Taken(1, START, "17"))
+    assert (database.state(), parked(database)) == (S.DELIVERED, 1)
+
+
 # In any order
 
 
