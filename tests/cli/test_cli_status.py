@@ -64,7 +64,8 @@ def test_links_behind_others_have_no_moments_yet(cli: Cli, keep: Keep) -> None:
     cli.good("partner", "add", "shop")
     keep(lambda store: builders.accept(store, builders.a_cascade({}, {}, {})))
 
-    assert cells(cli.good("status").row("held"))[2:] == ["held", "2", "-", "-"]
+    told = ["WHATSAPP", "held", "2", "after the one before", "-"]
+    assert cells(cli.good("status").row("held"))[2:] == told
 
 
 def test_a_paused_sender_tells_why_and_until_when(cli: Cli, keep: Keep) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tests.support.builders import SENDER, Database
 from tests.support.clock import FakeClock
@@ -11,6 +11,7 @@ from whimbrel.domain.chain import PartsTaken
 from whimbrel.domain.content import Channel, Content
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode
+from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.sender_lines import SenderLine
@@ -21,6 +22,7 @@ from whimbrel.store.sqlite import SqliteStore
 TIMEOUT = 30_000
 GRACE = 60_000
 LEASE = TIMEOUT + 30_000
+PATIENCE = 60_000
 
 
 def a_fault(fault: SubmitFault, **how: object) -> SubmitError:
@@ -34,8 +36,9 @@ class ScriptedConnector:
     With a `gate`, a submit waits until it is set. `watch` is called as each submit begins.
     """
 
-    def __init__(self, sender: str = SENDER) -> None:
-        self.name = sender
+    def __init__(self, name: str = SENDER, prefix: str = "wamid") -> None:
+        self.name = name
+        self.prefix = prefix
         self.blocked_since: int | None = None
         self.why_blocked = ""
         self.script: deque[SubmitError] = deque()
@@ -54,7 +57,7 @@ class ScriptedConnector:
 
     async def submit(self, submission: Submission) -> PartsTaken:
         self.submissions.append(submission)
-        provider_id = f"wamid.{len(self.submissions)}"
+        provider_id = f"{self.prefix}.{len(self.submissions)}"
         self.watch(submission)
         if self.gate is not None:
             await self.gate.wait()
@@ -65,7 +68,10 @@ class ScriptedConnector:
 
 
 class Journey:
-    """Dispatch, ingest and timers, stepped by hand."""
+    """Dispatch, ingest, timers and cascade, stepped by hand.
+
+    `connector` and `line` are WhatsApp's, which the keywords pace; `sms` is an account at an SMSC.
+    """
 
     def __init__(
         self,
@@ -88,12 +94,17 @@ class Journey:
             pair_pacing=pair_pacing,
             concurrency=concurrency,
         )
+        self.sms = ScriptedConnector("smsc", "sms")
+        self.sms_line = SenderLine(
+            Channel.SMS, self.sms, throughput=0.0, pair_pacing=False, concurrency=64
+        )
+        self.lines = {(Channel.WHATSAPP, SENDER): self.line, (Channel.SMS, SENDER): self.sms_line}
         self.woken: Counter[str] = Counter()
         self.blamed: list[Receipt] = []
         self.dispatcher = Dispatcher(
             store,
             clock,
-            {(Channel.WHATSAPP, SENDER): self.line},
+            self.lines,
             self.metrics,
             DispatchRules(submit_timeout=TIMEOUT, grace=GRACE),
             wake=self._waker("dispatch"),
@@ -117,6 +128,16 @@ class Journey:
             sender_broken=self.blamed.append,
         )
 
+        self.cascade = Cascade(
+            store,
+            clock,
+            self.lines,
+            self.metrics,
+            patience=PATIENCE,
+            wake_dispatch=self._waker("dispatch"),
+            wake_reports=self._waker("reports"),
+        )
+
     async def dispatch(self) -> int | None:
         """Step once and let all submits end; return when the dispatcher wants to look again."""
         next_at = await self.dispatcher.step()
@@ -131,6 +152,28 @@ class Journey:
                 self.clock.moment = moment
                 return
             self.clock.moment = max(next_at, self.clock.moment)
+
+    async def live_until(self, moment: int) -> None:
+        """Let all stages run at each moment at which one has something to do, up to the last."""
+        while True:
+            await self.timers.step()
+            await self.cascade.release()
+            await self.cascade.bypass()
+            next_at = await self.dispatch() or await self.dispatch()  # it was woken meanwhile
+            moments = [moment, *self._moments(), *([] if next_at is None else [next_at])]
+            if self.clock.moment >= moment:
+                return
+            self.clock.moment = min(one for one in moments if one > self.clock.moment)
+
+    def _moments(self) -> Iterator[int]:
+        """Yield the moments of which links and lines tell, past ones too."""
+        for due_at, expires_at in self.database.rows(
+            "SELECT due_at, expires_at FROM links WHERE state < 50"
+        ):
+            yield from (due_at, due_at + PATIENCE, expires_at)
+        for line in self.lines.values():
+            if line.blocked_since is not None:
+                yield line.blocked_since + PATIENCE
 
     def count(self, name: str, **labels: str) -> float:
         """Return a metric's value."""

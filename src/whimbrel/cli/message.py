@@ -80,8 +80,6 @@ def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
         console.print(f"  {_turn(link['due_at'])}")
     elif state is LinkState.QUEUED:
         console.print(f"  due at {moment(link['due_at'])}, ends at {moment(link['expires_at'])}")
-    elif state is LinkState.HELD:
-        console.print("  goes if the one before it misses its goal")
     elif state < LinkState.FAILED:
         console.print(f"  lifetime ends at {moment(link['expires_at'])}")
     if link["image_url"]:
