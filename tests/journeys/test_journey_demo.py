@@ -51,7 +51,7 @@ def reports_of(process: Running, mt_num: str) -> list[int]:
 
 
 async def test_the_line_that_it_prints_yields_reports(tmp_path: Path) -> None:
-    port = free_ports(3)
+    port = free_ports(4)
     async with demo(tmp_path, port) as process:
         words = await curl_words(process)
         assert words[:3] == ["curl", "-sS", f"http://127.0.0.1:{port}/send"]
@@ -73,11 +73,12 @@ async def test_the_line_that_it_prints_yields_reports(tmp_path: Path) -> None:
     assert "Traceback" not in process.error_output
     assert sorted(path.name for path in (tmp_path / "whimbrel-data").iterdir()) == [
         "sandbox-state.json",
+        "smsc-state.json",
         "whimbrel.db",
         "whimbrel.db.lock",
         "whimbrel.toml",
     ]
-    for number in range(port, port + 3):
+    for number in range(port, port + 4):
         assert not await answers(number), f"port {number} is still served"
 
 
@@ -86,7 +87,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 async def test_and_curl_itself_can_run_it(tmp_path: Path) -> None:
-    async with demo(tmp_path, free_ports(3)) as process:
+    async with demo(tmp_path, free_ports(4)) as process:
         curl = await asyncio.create_subprocess_exec(
             *await curl_words(process), stdout=asyncio.subprocess.PIPE
         )
@@ -96,7 +97,7 @@ async def test_and_curl_itself_can_run_it(tmp_path: Path) -> None:
 
 
 async def test_a_second_run_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:
-    port = free_ports(3)
+    port = free_ports(4)
     slow = "70000000013"  # delivered after 90 s, here 3
     async with demo(tmp_path, port, "--speed", "30") as first:
         mt_num = await post(f"http://127.0.0.1:{port}", a_request(slow))
@@ -110,16 +111,46 @@ async def test_a_second_run_goes_on_where_the_first_one_stopped(tmp_path: Path) 
 
 
 async def test_a_second_run_may_have_other_ports(tmp_path: Path) -> None:
-    async with demo(tmp_path, free_ports(3)):
+    async with demo(tmp_path, free_ports(4)):
         pass
-    port = free_ports(3)
+    port = free_ports(4)
     async with demo(tmp_path, port) as second:
         mt_num = await post(f"http://127.0.0.1:{port}", a_request("70000000002"))
         await until_report(second, mt_num, 2)
 
 
+async def test_it_shows_a_cascade_too(tmp_path: Path) -> None:
+    async with demo(tmp_path, free_ports(4)) as process:
+        await process.until_line('"SMS"')
+
+    request = json.loads(shlex.split(process.find('"SMS"').string)[4])
+    assert request["destAddr"] == "70000000004"
+    assert request["message"]["type"] == "WHATSAPP"
+    assert request["cascadeChainLink"]["state"] == "DELIVERED"
+    assert request["cascadeChainLink"]["message"]["type"] == "SMS"
+
+
+async def test_a_folder_from_before_sms_still_works(tmp_path: Path) -> None:
+    port = free_ports(4)
+    async with demo(tmp_path, port):
+        pass
+    config = tmp_path / "whimbrel-data" / "whimbrel.toml"
+    before, _, rest = config.read_text().partition("# An account at an SMSC")
+    _, head, sandbox = rest.partition("# The stand-in")
+    config.write_text(before + head + sandbox)
+    assert "smpp" not in config.read_text()
+    (config.parent / "smsc-state.json").unlink()
+
+    async with demo(tmp_path, port) as second:
+        mt_num = await post(f"http://127.0.0.1:{port}", a_request("70000000002"))
+        await until_report(second, mt_num, 2)
+
+        assert second.find('"SMS"') is None
+    assert not (config.parent / "smsc-state.json").exists()
+
+
 async def test_its_settings_are_good_for_the_parts_alone(tmp_path: Path) -> None:
-    port = free_ports(3)
+    port = free_ports(4)
     async with demo(tmp_path, port):
         pass
     config = tmp_path / "whimbrel-data" / "whimbrel.toml"
@@ -137,9 +168,9 @@ async def test_its_settings_are_good_for_the_parts_alone(tmp_path: Path) -> None
         assert await sandbox.stop(signal.SIGINT) == 0
 
 
-@pytest.mark.parametrize("taken", [0, 1, 2], ids=["gateway", "sandbox", "receiver"])
+@pytest.mark.parametrize("taken", [0, 1, 2, 3], ids=["gateway", "sandbox", "receiver", "smsc"])
 async def test_a_taken_port_ends_all_of_it(tmp_path: Path, taken: int) -> None:
-    port = free_ports(3)
+    port = free_ports(4)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port + taken)
     async with server:
         done = await finished("demo", "--port", str(port), folder=tmp_path)

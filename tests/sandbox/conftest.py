@@ -42,6 +42,7 @@ class Sandbox:
     url: str
     http: aiohttp.ClientSession
     serving: asyncio.Task[None]
+    smsc: Smsc | None = None
 
     async def ask(self, method: str, path: str, **arguments: Any) -> Answer:
         async with self.http.request(method, self.url + path, **arguments) as answer:
@@ -83,13 +84,13 @@ def number(callback: CallbackSpy) -> SandboxNumber:
 
 @pytest.fixture
 async def start(number: SandboxNumber) -> AsyncIterator[StartSandbox]:
-    """Start a sandbox with given arguments of `World`; several may run in one test."""
+    """Start a sandbox with given arguments of `World`, and `smsc`; several may run in one test."""
     async with AsyncExitStack() as running, aiohttp.ClientSession() as http:
 
         async def start(**arguments: Any) -> Sandbox:
-            numbers = arguments.pop("numbers", [number])
+            numbers, smsc = arguments.pop("numbers", [number]), arguments.pop("smsc", None)
             world = World(numbers, **{"speed": SPEED, "throughput": 0} | arguments)
-            url, serving = await running.enter_async_context(_served(world))
+            url, serving = await running.enter_async_context(_served(world, smsc))
             return Sandbox(world, number, url, http, serving)
 
         yield start
@@ -101,9 +102,16 @@ async def sandbox(start: StartSandbox) -> Sandbox:
 
 
 @asynccontextmanager
-async def _served(world: World) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
+async def _served(world: World, smsc: Smsc | None) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(world, "127.0.0.1", 0, on_ready=ready.set_result))
+    urls: list[str] = []
+
+    def on_ready(url: str) -> None:
+        urls.append(url)
+        if len(urls) == 1 + (smsc is not None):
+            ready.set_result(urls[0])
+
+    serving = asyncio.create_task(serve(world, "127.0.0.1", 0, smsc=smsc, on_ready=on_ready))
     try:
         yield await ready, serving
     finally:
@@ -135,6 +143,15 @@ async def start_smsc() -> AsyncIterator[StartSmsc]:
 @pytest.fixture
 async def smsc(start_smsc: StartSmsc) -> Smsc:
     return await start_smsc()
+
+
+@pytest.fixture
+async def both(start: StartSandbox) -> Sandbox:
+    """A sandbox that is an SMSC too: `both.smsc`."""
+    smsc = Smsc(SMSC_ACCOUNTS, speed=SPEED)
+    sandbox = await start(smsc=smsc)
+    sandbox.smsc = smsc
+    return sandbox
 
 
 @pytest.fixture

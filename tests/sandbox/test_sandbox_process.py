@@ -6,9 +6,16 @@ import signal
 
 import aiohttp
 import pytest
+from tests.support.esme import RawEsme
 
-from whimbrel.sandbox import numbers_from, run
-from whimbrel.settings import SandboxSettings, ServerSettings, Settings, WhatsappAccount
+from whimbrel.sandbox import accounts_from, numbers_from, run
+from whimbrel.settings import (
+    SandboxSettings,
+    ServerSettings,
+    Settings,
+    SmppAccount,
+    WhatsappAccount,
+)
 
 
 def settings() -> Settings:
@@ -83,3 +90,57 @@ def test_numbers_come_from_the_settings():
     assert number.token == "EAAtoken"
     assert number.callback_url == "http://127.0.0.1:9/hooks/whatsapp/main"
     assert number.display_phone_number == "79000000001"
+
+
+def with_smpp() -> Settings:
+    both = settings()
+    both.sandbox.smsc_port = 0
+    for name in ("main", "other"):
+        both.smpp[name] = SmppAccount(
+            senders=[name.upper()],
+            host="smsc.example.net",
+            port=2775,
+            system_id=f"esme-{name}",
+            password=f"{name}-1",
+            receipt_zone="Asia/Omsk" if name == "other" else "",
+        )
+    return both
+
+
+async def test_a_section_smpp_makes_it_an_smsc_too(tmp_path):
+    stop = asyncio.Event()
+    urls: asyncio.Queue[str] = asyncio.Queue()
+    state = tmp_path / "smsc.json"
+    running = asyncio.create_task(
+        run(with_smpp(), on_ready=urls.put_nowait, stop=stop, smsc_state_file=state)
+    )
+
+    assert await lives(await urls.get())
+    scheme, _, address = (await urls.get()).partition("://")
+    for system_id, password in (("esme-main", "main-1"), ("esme-other", "other-1")):
+        async with RawEsme.connected(int(address.rpartition(":")[2])) as raw:
+            assert (await raw.bind(system_id, password)).status == 0
+
+    assert scheme == "smpp"
+    stop.set()
+    async with asyncio.timeout(20):
+        await running
+    assert state.exists()
+
+
+async def test_a_taken_smsc_port_is_an_error(start_smsc):
+    taken = with_smpp()
+    taken.sandbox.smsc_port = (await start_smsc()).port
+
+    with pytest.raises(OSError, match="in use"):
+        await run(taken)
+
+
+def test_accounts_come_from_the_settings():
+    main, other = accounts_from(with_smpp())
+
+    assert (main.name, main.system_id, main.password) == ("main", "esme-main", "main-1")
+    assert main.senders == ("MAIN",)
+    assert "main-1" not in repr(main)
+    assert str(main.zone) == "UTC+03:00"
+    assert str(other.zone) == "Asia/Omsk"

@@ -76,7 +76,9 @@ class SmscControl:
         self._smsc.relay.release()
         return Response(status_code=204)
 
-    def messages(self, *, limit: int, to: str | None, since: int) -> Iterator[dict[str, Any]]:
+    def messages(
+        self, *, limit: int, to: str | None = None, since: int = 0
+    ) -> Iterator[dict[str, Any]]:
         """Yield the last submits that were taken, newest last."""
         yield from map(_shown, self._smsc.ledger.select(limit=limit, to=to, since=since))
 

@@ -53,10 +53,13 @@ def split_header(esm_class: int, content: bytes) -> tuple[Part | None, bytes]:
     header, body = content[1 : content[0] + 1], content[content[0] + 1 :]
     part = None
     while len(header) >= 2:
-        kind, value, header = header[0], header[2 : header[1] + 2], header[header[1] + 2 :]
-        if kind == 0x00 and len(value) == 3:
+        kind, length = header[:2]
+        value, header = header[2 : length + 2], header[length + 2 :]
+        if len(value) < length:
+            break
+        if kind == 0x00 and length == 3:
             part = Part(ref=value[0], total=value[1], part=value[2])
-        elif kind == 0x08 and len(value) == 4:
+        elif kind == 0x08 and length == 4:
             part = Part(ref=int.from_bytes(value[:2], "big"), total=value[2], part=value[3])
     return part, body
 
