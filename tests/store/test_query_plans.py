@@ -5,11 +5,21 @@ from types import ModuleType
 import pytest
 
 from tests.support.builders import Database
-from whimbrel.store import chains, links, numbering, parts, receipts, reports, submits, timers
+from whimbrel.store import (
+    chains,
+    links,
+    numbering,
+    parts,
+    receipts,
+    reports,
+    short_urls,
+    submits,
+    timers,
+)
 from whimbrel.store.engine import Statement
 from whimbrel.store.sqlite import connect
 
-MODULES = [chains, links, numbering, parts, receipts, reports, submits, timers]
+MODULES = [chains, links, numbering, parts, receipts, reports, short_urls, submits, timers]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
     for module in MODULES
@@ -49,6 +59,7 @@ INDEXES = {
     (receipts, "_UNANSWERED"): "links_limbo",
     (receipts, "_MATCHABLE"): "parked_receipts_received_at",
     (receipts, "_FORGET_PARKED"): "parked_receipts_received_at",
+    (short_urls, "_SHARED_AGAIN"): "short_urls_shared",
     (reports, "_INSERT"): "reports_open",
     (reports, "_LANES"): "reports_due",
     (reports, "_CLAIM"): "reports_due",

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from whimbrel.domain.content import Channel, Content
+from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import FIRST_SETTLED, MOVES, ErrorCode, LinkState
 
 
@@ -22,7 +23,8 @@ class NewLink(Struct, frozen=True, kw_only=True):
     position: int
     channel: Channel
     sender: str
-    content: Content
+    content: Content | Draft
+    """A draft becomes a text when it is stored."""
     ttl: int
     """Lifetime in milliseconds, counted from the handing over."""
     due_at: int

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.content import Channel, Content, Image, Text
+from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
 from whimbrel.store.engine import Ask, Do, Params, Statement, Steps, ask_one
 from whimbrel.store.parts import taken_parts
+from whimbrel.store.short_urls import FilledDraft, fill_drafts
 
 _INSERT_CHAIN = Statement("""
 INSERT INTO chains (chain_id, partner_id, partner_ref, dedupe_ref, content_key, dest_addr,
@@ -19,9 +21,9 @@ ON CONFLICT DO NOTHING
 """)
 _INSERT_LINK = Statement("""
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
-    attempt, due_at, closes_at, expires_at, error_code, satisfied_by)
+    attempt, due_at, closes_at, expires_at, error_code, satisfied_by, short_uids)
 VALUES (:link_id, :chain_id, :lane, :channel, :sender, :text, :image_url, :ttl, :state, :told,
-    0, :due_at, :closes_at, :expires_at, :error_code, :satisfied_by)
+    0, :due_at, :closes_at, :expires_at, :error_code, :satisfied_by, :short_uids)
 """)
 _BY_REF = Statement(
     "SELECT chain_id FROM chains WHERE partner_id = :partner_id AND dedupe_ref = :dedupe_ref"
@@ -43,7 +45,8 @@ class Accepted(NamedTuple):
 def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     """Store each chain unless it repeats another (`protocol.md`, section 4).
 
-    Most groups repeat nothing and are inserted at once; the others are looked at one by one.
+    Most groups repeat nothing and are inserted at once; the others are looked at one by one. Short
+    URLs are made for those that are kept, and for no other.
     """
     if all(chain.content_key is None for chain in chains):
         accepted = yield from _accept_at_once(chains)
@@ -52,12 +55,13 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
         for chain in chains:
             accepted.append((yield from _accept(chain)))
     links = [
-        _link_params(chain, link)
+        (chain, link)
         for chain, outcome in zip(chains, accepted, strict=True)
         if outcome.chain_id == chain.chain_id
         for link in chain.links
     ]
-    yield Do(_INSERT_LINK, links)
+    filled = yield from fill_drafts(links)
+    yield Do(_INSERT_LINK, [_link_params(*one, filled.get(one[1].link_id)) for one in links])
     return accepted
 
 
@@ -115,8 +119,8 @@ def _chain_params(chain: Chain) -> Params:
     )
 
 
-def _link_params(chain: Chain, link: NewLink) -> Params:
-    text, image_url = _columns_of(link.content)
+def _link_params(chain: Chain, link: NewLink, filled: FilledDraft | None) -> Params:
+    text, image_url = (filled.text, None) if filled else _columns_of(link.content)
     return (
         link.link_id,
         chain.chain_id,
@@ -133,11 +137,18 @@ def _link_params(chain: Chain, link: NewLink) -> Params:
         link.expires_at,
         ErrorCode.NONE,
         link.satisfied_by,
+        " ".join(filled.uids) if filled else None,
     )
 
 
-def _columns_of(content: Content) -> tuple[str | None, str | None]:
-    return (content.text, None) if isinstance(content, Text) else (None, content.url)
+def _columns_of(content: Content | Draft) -> tuple[str | None, str | None]:
+    match content:
+        case Text(text):
+            return text, None
+        case Image(url):
+            return None, url
+        case Draft():
+            raise TypeError("a draft is filled before it is kept")
 
 
 def content_of(text: str | None, image_url: str | None) -> Content:

@@ -86,6 +86,7 @@ links = Table(
     Column("provider_id", Text),
     Column("error_code", SmallInteger, nullable=False),
     Column("satisfied_by", SmallInteger),
+    Column("short_uids", Text),
     Index("links_held", "due_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index("links_due", "lane", "due_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),
@@ -234,4 +235,48 @@ numbering_imports = Table(
     Column("ranges", Integer, nullable=False),
     Column("imported_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+_SHARED, _OWN = text("shared_key IS NOT NULL"), text("chain_id IS NOT NULL")
+_MORTAL, _IDLE = text("expires_at IS NOT NULL"), text("idle_until IS NOT NULL")
+short_urls = Table(
+    "short_urls",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("partner_id", BigInteger, ForeignKey("partners.partner_id"), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("shared_key", LargeBinary),
+    Column("subscriber", Text),
+    Column("chain_id", BigInteger),
+    Column("link_id", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("idle_until", BigInteger),
+    Column("visits", Integer, nullable=False),
+    Column("clicks", Integer, nullable=False),
+    Column("first_click_at", BigInteger),
+    Column("last_click_at", BigInteger),
+    Index("short_urls_shared", "shared_key", unique=True, sqlite_where=_SHARED,
+          postgresql_where=_SHARED),
+    Index("short_urls_chain", "chain_id", sqlite_where=_OWN, postgresql_where=_OWN),
+    Index("short_urls_expires", "expires_at", sqlite_where=_MORTAL, postgresql_where=_MORTAL),
+    Index("short_urls_idle", "idle_until", sqlite_where=_IDLE, postgresql_where=_IDLE),
+)  # fmt: skip
+
+clicks = Table(
+    "clicks",
+    metadata,
+    Column("click_id", _NUMBER, primary_key=True),
+    Column("uid", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("counted", SmallInteger, nullable=False),
+    Index("clicks_uid", "uid", "at"),
+)
+
+uid_spaces = Table(
+    "uid_spaces",
+    metadata,
+    Column("uid_length", SmallInteger, primary_key=True, autoincrement=False),
+    Column("used", BigInteger, nullable=False),
 )

@@ -1,0 +1,113 @@
+"""Short URLs: how a Partner has them, their UIDs, and a text that waits for them.
+
+What is a URL in a text is `url_search.py`'s. A link of a chain is something else (glossary).
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import chain, zip_longest
+
+from msgspec import Struct
+
+SHORTEST_UID, LONGEST_UID = 3, 8
+"""Characters of a UID (`protocol.md`, section 5)."""
+CROWDED_SHARE = 0.01
+"""How much of a length's UIDs may be in use before longer ones are given out."""
+_BITS_A_CHARACTER = 6  # A-Z a-z 0-9 - _
+_LONGEST_UID_BYTES = LONGEST_UID * _BITS_A_CHARACTER // 8
+_UNSEEN_AT_THE_END = "-_"
+
+
+class ShortUrlMode(StrEnum):
+    """Whether a Partner's long URLs are shortened, and for whom (`protocol.md`, section 5)."""
+
+    OFF = "off"
+    SHARED = "shared"
+    """One short URL for all subscribers: clicks are counted for all of them together."""
+    PER_SUBSCRIBER = "per-subscriber"
+    """One for each message: a click tells who it was."""
+
+
+class ShortUrlRules(Struct, frozen=True, kw_only=True):
+    """How the URLs of one Partner are shortened at one moment."""
+
+    base: str
+    """What stands before a UID: scheme, domain and path prefix, without a slash at the end."""
+    ours: frozenset[str] = frozenset()
+    """All our short domains, as `domain_of` writes them; URLs there are never shortened again."""
+    threshold: int
+    """URLs of more characters than this are replaced."""
+    uid_length: int
+    shared: bool
+    idle: int | None
+    """Milliseconds after which a short URL that nobody follows is removed; None: never."""
+    lifetime: int | None
+    """Milliseconds after which it is removed, even if it is followed; None: never."""
+
+    @property
+    def length(self) -> int:
+        """How many characters a short URL has."""
+        return len(self.base) + 1 + self.uid_length
+
+
+class Draft(Struct, frozen=True):
+    """A text whose long URLs will be replaced when the store has found UIDs for them."""
+
+    pieces: tuple[str, ...]
+    """What stands before, between and after the URLs: one more than there are targets."""
+    targets: tuple[str, ...]
+    """The long URLs in their order, as they were written; one that comes twice is here twice."""
+    rules: ShortUrlRules
+
+    def __len__(self) -> int:
+        """Return the length of the text as it will be sent, in code points."""
+        return sum(map(len, self.pieces)) + len(self.targets) * self.rules.length
+
+    @property
+    def original(self) -> str:
+        """The text as the Partner wrote it."""
+        return _woven(self.pieces, self.targets)
+
+    def sent(self, uids: Mapping[str, str]) -> str:
+        """Return the text with short URLs, given the UID of each target."""
+        short = tuple(f"{self.rules.base}/{uids[target]}" for target in self.targets)
+        return _woven(self.pieces, short)
+
+
+def _woven(pieces: tuple[str, ...], urls: tuple[str, ...]) -> str:
+    return "".join(chain.from_iterable(zip_longest(pieces, urls, fillvalue="")))
+
+
+def new_uid(length: int) -> str:
+    """Return a UID of `length` (3 to 8) characters out of 64 that nobody can foresee.
+
+    None ends in `-` or `_`: programs that make links of URLs may leave such an end out, and
+    WhatsApp takes it for markup.
+    """
+    while True:
+        uid = secrets.token_urlsafe(_LONGEST_UID_BYTES)[:length]
+        if uid[-1] not in _UNSEEN_AT_THE_END:
+            return uid
+
+
+def uid_space(length: int) -> int:
+    """Return how many UIDs of `length` characters there are."""
+    last = (1 << _BITS_A_CHARACTER) - len(_UNSEEN_AT_THE_END)
+    return last << _BITS_A_CHARACTER * (length - 1)
+
+
+def is_crowded(length: int, used: int) -> bool:
+    """Tell whether so many UIDs of `length` are in use that longer ones should be given out."""
+    return used > CROWDED_SHARE * uid_space(length)
+
+
+def shared_key(partner_id: int, target: str, uid_length: int) -> bytes:
+    """Return what all messages of a Partner with this URL have in common.
+
+    A digest, since a URL may be too long for an index. The UID's length is in it, so that a text
+    has the length that it was checked with, whatever the settings were when it was shared first.
+    """
+    whole = f"{partner_id}\0{uid_length}\0{target}"
+    return hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).digest()
