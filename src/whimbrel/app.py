@@ -24,6 +24,7 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.flow.shortening import Shortening, gateway_base
 from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, HttpOut
 from whimbrel.metrics import Metrics
@@ -76,8 +77,9 @@ async def serve(
 ) -> None:
     """Run the gateway until SIGINT, SIGTERM or `stop`, and finish what is in flight.
 
-    Raises `AlreadyRunning`, `StoreUnavailable` and `OSError` when it cannot start.
+    Raises `AlreadyRunning`, `SettingsError`, `StoreUnavailable` and `OSError` when it cannot start.
     """
+    gateway_base(settings)  # refuses a domain that is none before anything is opened
     stop = stop or asyncio.Event()
     path = Path(settings.store.path)
     with locked(path), signals_set(stop):
@@ -115,6 +117,9 @@ class Gateway:
         self._partners = PartnerDirectory(store)
         self._numbering = NumberingDirectory(store)
         self._gatekeeper = Gatekeeper(self._partners, clock)
+        self._shortening = Shortening(
+            store, self._partners, self.metrics, base=gateway_base(settings)
+        )
         self._downstream = _downstream(settings)
         self._ingest = Ingest(
             store,
@@ -179,6 +184,7 @@ class Gateway:
         store, settings = self._store, self._settings
         await self._partners.refresh()
         await self._numbering.refresh()
+        await self._shortening.refresh()
         await self._timers.recover()
         await store.write(release_report_claims, self._clock.now())
         for pause in await store.read(paused_senders, None):
@@ -196,6 +202,7 @@ class Gateway:
             self._upstream.senders(),
             chain_ids,
             numbering=self._numbering,
+            shortening=self._shortening,
             queue_limit=settings.server.accept_queue_limit,
             wake_dispatch=self._dispatch_wanted.set,
         )
@@ -215,6 +222,7 @@ class Gateway:
             asyncio.create_task(self._every(_BYPASS_SECONDS, self._cascade.bypass)),
             asyncio.create_task(self._every(_REFRESH_SECONDS, self._partners.refresh)),
             asyncio.create_task(self._every(_REFRESH_SECONDS, self._numbering.refresh)),
+            asyncio.create_task(self._every(_REFRESH_SECONDS, self._shortening.refresh)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._timers.sweep)),
         ]
 

@@ -83,6 +83,13 @@ class Metrics:
             "sender_rate", "Messages a second that a sender may send now; 0: no limit.", "sender"
         )
 
+        self.uids_in_use = self._gauge(
+            "short_uids_in_use_ratio",
+            "How much of the short URLs' UIDs of a length are in use; above 0.01 longer ones are "
+            "given out.",
+            "length",
+        )
+
     def exposition(self) -> bytes:
         """Return the text that Prometheus scrapes."""
         return generate_latest(self.registry)

@@ -112,6 +112,20 @@ class ReportsSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = 10.0
 
 
+class ShortUrlSettings(Struct, kw_only=True, forbid_unknown_fields=True):
+    """The service that shortens URLs in the texts of Partners that have it."""
+
+    base_url: Annotated[
+        str,
+        Meta(
+            description="What stands before the UID in the short URLs of Partners without a short "
+            "domain of their own, for example `https://go.example`, or with a path if the host "
+            "serves something else too. Empty: `server.public_url` with `/l`; if that is empty "
+            "too, such Partners' URLs are not shortened."
+        ),
+    ] = ""
+
+
 class LogSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error, one JSON object a line."""
 
@@ -256,6 +270,7 @@ class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
     store: StoreSettings = field(default_factory=StoreSettings)
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
+    short_urls: ShortUrlSettings = field(default_factory=ShortUrlSettings)
     log: LogSettings = field(default_factory=LogSettings)
     whatsapp: dict[str, WhatsappAccount] = field(default_factory=dict)
     smpp: dict[str, SmppAccount] = field(default_factory=dict)
@@ -271,6 +286,12 @@ ACCOUNTS: Mapping[str, type[Struct]] = MappingProxyType(
 def local_host(host: str) -> str:
     """Return the address at which this machine reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - translated
+
+
+def short_base_url(settings: Settings) -> str:
+    """Return the gateway's own short domain as it was written; empty: there is none."""
+    public_url = settings.server.public_url.rstrip("/")
+    return settings.short_urls.base_url or (f"{public_url}/l" if public_url else "")
 
 
 def local_url(host: str, port: int) -> str:

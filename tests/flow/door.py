@@ -16,6 +16,8 @@ from whimbrel.flow.checks import Senders
 from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.shortening import Shortening
+from whimbrel.metrics import Metrics
 from whimbrel.store.partners import PartnerChange, change_partners
 from whimbrel.store.sqlite import SqliteStore
 
@@ -74,6 +76,7 @@ class Door:
         self.store, self.clock = store, clock
         self.partners = PartnerDirectory(store)
         self.numbering = NumberingDirectory(store)
+        self.shortening = Shortening(store, self.partners, Metrics(), base="")
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
         self.acceptor = Acceptor(
@@ -83,6 +86,7 @@ class Door:
             senders,
             ChainIds(0, last),
             numbering=self.numbering,
+            shortening=self.shortening,
             queue_limit=QUEUE_LIMIT,
             wake_dispatch=self._wake,
         )

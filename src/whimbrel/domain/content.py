@@ -1,5 +1,6 @@
 """What a message carries, and what a channel may carry."""
 
+from collections.abc import Sized
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -36,10 +37,11 @@ class BadContent(ValueError):
     """A content that its channel may not carry; the text tells the rule."""
 
 
-def check_text(channel: Channel, text: str) -> None:
+def check_text(channel: Channel, text: Sized) -> None:
     """Refuse a text that is empty or too long for `channel`, in the provider's own words.
 
-    Raises `BadContent` (`protocol.md`, sections 1 and 8).
+    Its length is that of the text as it will be sent. Raises `BadContent` (`protocol.md`,
+    sections 1 and 8).
     """
     limit = MAX_TEXT[channel]
     if not text:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 
 from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
+from whimbrel.domain.short_url import LONGEST_UID, SHORTEST_UID, ShortUrlMode
 from whimbrel.domain.zones import zone_of
 
 
@@ -58,6 +59,17 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     burst: Annotated[int, Meta(ge=1)] = 1
     concurrency: Annotated[int, Meta(ge=0)] = 0
     """Requests under way at once; 0: no limit."""
+    short_urls: ShortUrlMode = ShortUrlMode.OFF
+    """Whether long URLs in its texts are shortened, and whether for each subscriber alone."""
+    short_threshold: Annotated[int, Meta(ge=0)] = 26
+    """URLs of more characters than this are shortened."""
+    short_uid_length: Annotated[int, Meta(ge=SHORTEST_UID, le=LONGEST_UID)] = LONGEST_UID
+    short_idle_days: Annotated[int, Meta(ge=0)] = 90
+    """After so many days without a visit a short URL is removed; 0: never."""
+    short_lifetime_days: Annotated[int, Meta(ge=0)] = 0
+    """After so many days it is removed even if it is followed; 0: never."""
+    short_domain: str = ""
+    """Its own short domain, as `base_of` writes it; empty: the gateway's."""
 
 
 DEFAULT_TTL_MINUTES = {Channel.WHATSAPP: 1_440, Channel.SMS: 1_440}

@@ -1,15 +1,20 @@
 """Short URLs: how a Partner has them, their UIDs, and a text that waits for them.
 
-What is a URL in a text is `url_search.py`'s. A link of a chain is something else (glossary).
+What is a URL in a text is `url_search.py`'s business. A link of a chain is something else
+(glossary).
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from enum import StrEnum
-from itertools import chain, zip_longest
+from itertools import accumulate, chain, zip_longest
+from urllib.parse import urlsplit
 
 from msgspec import Struct
+
+from whimbrel.domain.url_search import find_urls
 
 SHORTEST_UID, LONGEST_UID = 3, 8
 """Characters of a UID (`protocol.md`, section 5)."""
@@ -18,6 +23,11 @@ CROWDED_SHARE = 0.01
 _BITS_A_CHARACTER = 6  # A-Z a-z 0-9 - _
 _LONGEST_UID_BYTES = LONGEST_UID * _BITS_A_CHARACTER // 8
 _UNSEEN_AT_THE_END = "-_"
+_LONGEST_TARGET = 4_096  # longer ones would not pass as a Location; no text may hold one either
+_LONGEST_BASE = 100
+_MOST_PREFIXES = 3  # segments of a path before the UID
+_PREFIX = re.compile(rf"(?:/[A-Za-z0-9._~-]+){{0,{_MOST_PREFIXES}}}")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ShortUrlMode(StrEnum):
@@ -110,4 +120,74 @@ def shared_key(partner_id: int, target: str, uid_length: int) -> bytes:
     has the length that it was checked with, whatever the settings were when it was shared first.
     """
     whole = f"{partner_id}\0{uid_length}\0{target}"
-    return hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(whole.encode(), digest_size=16).digest()
+
+
+class BadBase(ValueError):
+    """A short domain that cannot be one; the text tells the rule."""
+
+
+def base_of(url: str) -> str:
+    """Return what stands before a UID, given an operator's short domain. Raises `BadBase`.
+
+    That is an absolute http or https URL, with a path of up to three segments if need be.
+    """
+    place = _place_of(url)
+    split = urlsplit(url) if place else None
+    if split is None or split.scheme not in _DEFAULT_PORTS:
+        raise BadBase(f"{url!r} is not an absolute http or https URL")
+    base = f"{split.scheme}://{split.netloc}{split.path.rstrip('/')}"
+    if "@" in split.netloc or base != url.rstrip("/"):
+        raise BadBase(f"{url!r} has more than a domain and a path")
+    if not _PREFIX.fullmatch(split.path.rstrip("/")):
+        raise BadBase(
+            f"the path of {url!r} is not up to {_MOST_PREFIXES} segments of letters, digits, ._~-"
+        )
+    if len(base) > _LONGEST_BASE:
+        raise BadBase(f"{url!r} is longer than {_LONGEST_BASE} characters")
+    return base
+
+
+def domain_of(base: str) -> str:
+    """Return host, port and path prefix of a base, in the form that `ShortUrlRules.ours` has."""
+    return _place_of(base) or ""
+
+
+def _place_of(url: str) -> str | None:
+    """Return a URL's host in ASCII, its port unless it is the usual one, and its path.
+
+    Whether it begins with http or https, and who is named as its user, make no other place of it.
+    None: it is not a URL after all.
+    """
+    try:
+        split = urlsplit(url)
+        host, port = split.hostname or "", split.port
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return None
+    usual = port is None or port == _DEFAULT_PORTS.get(split.scheme)
+    return (host if usual else f"{host}:{port}") + split.path.rstrip("/") if host else None
+
+
+def drafted(text: str, rules: ShortUrlRules) -> Draft | None:
+    """Return `text` with its long URLs taken out; None where there is none (section 5)."""
+    pieces: list[str] = []
+    targets: list[str] = []
+    position = 0
+    for begin, end in find_urls(text):
+        if rules.threshold < end - begin <= _LONGEST_TARGET:
+            target = text[begin:end]
+            if _may_be_replaced(target, rules.ours):
+                pieces.append(text[position:begin])
+                targets.append(target)
+                position = end
+    return Draft((*pieces, text[position:]), tuple(targets), rules) if targets else None
+
+
+def _may_be_replaced(target: str, ours: frozenset[str]) -> bool:
+    """Tell whether this is a URL that leads anywhere but to one of our short domains."""
+    place = _place_of(target)
+    if place is None:
+        return False
+    segments = place.split("/", _MOST_PREFIXES + 1)[: _MOST_PREFIXES + 1]
+    return ours.isdisjoint(accumulate(segments, "{}/{}".format))

@@ -1,7 +1,7 @@
 """The journey of a message, in the order in which it is travelled.
 
-1. `gatekeeper` lets a Partner in; `checks` turns its request into a chain; `accept` stores the
-   chain and answers `mtNum`.
+1. `gatekeeper` lets a Partner in; `checks` turns its request into a chain, with long URLs taken
+   out as `shortening` says; `accept` stores the chain and answers `mtNum`.
 2. `dispatch` claims links that are due, lets their connector submit them and records the outcome;
    `outcomes` says what an answer makes of its link; `sender_lines` how fast a sender may go.
 3. `ingest` files the channel's receipts, which move the links.

@@ -15,6 +15,7 @@ from whimbrel.domain.request import SendRequest
 from whimbrel.flow.checks import Senders, check
 from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.numbering_directory import NumberingDirectory
+from whimbrel.flow.shortening import Shortening
 from whimbrel.store.chains import Accepted, accept_chains
 from whimbrel.store.engine import Store, StoreUnavailable
 
@@ -40,6 +41,7 @@ class Acceptor:
         chain_ids: ChainIds,
         *,
         numbering: NumberingDirectory,
+        shortening: Shortening,
         queue_limit: int,
         wake_dispatch: Callable[[], None],
     ) -> None:
@@ -50,6 +52,7 @@ class Acceptor:
         self._senders = senders
         self._numbering = numbering
         self._chain_ids = chain_ids
+        self._shortening = shortening
         self._queue_limit = queue_limit
         self._wake_dispatch = wake_dispatch
 
@@ -66,6 +69,7 @@ class Acceptor:
                 chain_id=self._chain_ids.next(now),
                 now=now,
                 request_id=request_id,
+                short=self._shortening.rules_of(partner),
             )
             accepted = await self._store_chain(chain)
         _refuse_duplicate(accepted, partner)

@@ -18,6 +18,7 @@ from whimbrel.domain.partner import DuplicateControl, Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest, SendRequest
 from whimbrel.domain.schedule import Schedule, within_deadline
+from whimbrel.domain.short_url import Draft, ShortUrlRules, drafted
 from whimbrel.domain.status import LinkState
 from whimbrel.domain.subscriber_zones import in_partner_zone, in_subscriber_zones
 from whimbrel.http_out import usable_url
@@ -29,6 +30,7 @@ _QUOTED = 40  # characters of a wrong value; the rest would tell nobody anything
 _CHANNELS = {str(channel): channel for channel in Channel}
 _GOALS = {"DELIVERED": LinkState.DELIVERED, "READ": LinkState.READ}
 _MESSAGE = "message"
+_SCHEME_END = "://"  # a text without it, which is most, has nothing to be shortened
 
 Senders = Mapping[Channel, frozenset[str]]
 """The senders that are configured, per channel."""
@@ -36,10 +38,21 @@ Senders = Mapping[Channel, frozenset[str]]
 
 class _CheckedMessage(NamedTuple):
     channel: Channel
-    content: Content
+    content: Content | Draft
     sender: str
     lifetime: int
     satisfied_by: LinkState | None = None
+
+
+class _Shortening(NamedTuple):
+    """How URLs are shortened in the messages of a request, unless one says otherwise."""
+
+    rules: ShortUrlRules | None
+    by_default: bool
+
+    def of(self, message: MessageRequest) -> ShortUrlRules | None:
+        asked = message.shorten_links
+        return self.rules if (self.by_default if asked is None else asked) else None
 
 
 def check(
@@ -51,9 +64,14 @@ def check(
     chain_id: int,
     now: int,
     request_id: str,
+    short: ShortUrlRules | None = None,
 ) -> Chain:
-    """Return the chain that `request` asks for. Raises `Refusal` 4, 7, 8, 9 or 11."""
-    channel, content, sender = _check_message(request.message, _MESSAGE, partner, senders)
+    """Return the chain that `request` asks for. Raises `Refusal` 4, 7, 8, 9 or 11.
+
+    `short` is how this Partner's URLs are shortened; None: it has not the service.
+    """
+    shorten = _Shortening(short, request.shorten_links)
+    channel, content, sender = _check_message(request.message, _MESSAGE, partner, senders, shorten)
     dest_addr = _check_dest_addr(request.dest_addr)
     has_next = request.cascade is not None
     lifetime = _check_ttl(request.message, _MESSAGE, channel, partner, has_next=has_next)
@@ -61,7 +79,7 @@ def check(
     _check_the_rest(request)
     messages = [_CheckedMessage(channel, content, sender, lifetime)]
     if request.cascade is not None:
-        messages = _check_cascade(messages[0], request.cascade, partner, senders)
+        messages = _check_cascade(messages[0], request.cascade, partner, senders, shorten)
     controlled = partner.profile.duplicate_control is not DuplicateControl.OFF
     window = partner.profile.content_window_seconds * SECOND
     stored_hours = hours.to_json() if hours else None
@@ -115,10 +133,10 @@ def _usable(notify_url: str | None) -> str | None:
 
 
 def _check_message(
-    message: MessageRequest, path: str, partner: Partner, senders: Senders
-) -> tuple[Channel, Content, str]:
+    message: MessageRequest, path: str, partner: Partner, senders: Senders, shorten: _Shortening
+) -> tuple[Channel, Content | Draft, str]:
     channel = _check_type(message, path, partner, senders)
-    content = _check_content(message, path, channel)
+    content = _check_content(message, path, channel, shorten.of(message))
     return channel, content, _check_sender(message, path, channel, partner, senders)
 
 
@@ -146,9 +164,11 @@ def _check_type(message: MessageRequest, path: str, partner: Partner, senders: S
     return channel
 
 
-def _check_content(message: MessageRequest, path: str, channel: Channel) -> Content:
+def _check_content(
+    message: MessageRequest, path: str, channel: Channel, short: ShortUrlRules | None
+) -> Content | Draft:
     if message.content_type is None:
-        return _plain_text(message, path, channel)
+        return _plain_text(message, path, channel, short)
     path = f"{path}.data.instantContent"
     kind = message.content_type.upper()
     if kind not in {"TEXT", "IMAGE_URL"}:
@@ -158,7 +178,7 @@ def _check_content(message: MessageRequest, path: str, channel: Channel) -> Cont
     if kind == "TEXT":
         if message.text is None:
             _refuse_shape(f"{path}.data.text", "it is mandatory with type TEXT.")
-        return _text(message.text, f"{path}.data.text", channel)
+        return _text(message.text, f"{path}.data.text", channel, short)
     if channel is Channel.SMS:
         _refuse_shape(f"{path}.type", "SMS carries TEXT only.")
     if message.image_url is None:
@@ -171,21 +191,24 @@ def _check_content(message: MessageRequest, path: str, channel: Channel) -> Cont
     return Image(message.image_url)
 
 
-def _plain_text(message: MessageRequest, path: str, channel: Channel) -> Text:
+def _plain_text(
+    message: MessageRequest, path: str, channel: Channel, short: ShortUrlRules | None
+) -> Text | Draft:
     """An SMS has its text in `data.text`, as the provider's clients write it."""
     if channel is not Channel.SMS:
         _refuse_shape(f"{path}.data.instantContent", "this mandatory member is missing.")
     if message.plain_text is None:
         _refuse_shape(f"{path}.data.text", "this mandatory member is missing.")
-    return _text(message.plain_text, f"{path}.data.text", channel)
+    return _text(message.plain_text, f"{path}.data.text", channel, short)
 
 
-def _text(text: str, path: str, channel: Channel) -> Text:
+def _text(text: str, path: str, channel: Channel, short: ShortUrlRules | None) -> Text | Draft:
+    draft = drafted(text, short) if short is not None and _SCHEME_END in text else None
     try:
-        check_text(channel, text)
+        check_text(channel, text if draft is None else draft)
     except BadContent as error:
         raise Refusal(RefusalCode.INVALID_REQUEST, _located(path, str(error))) from error
-    return Text(text)
+    return Text(text) if draft is None else draft
 
 
 def _located(path: str, text: str) -> str:
@@ -286,7 +309,11 @@ def _check_the_rest(request: SendRequest) -> None:
 
 
 def _check_cascade(
-    first: _CheckedMessage, cascade: CascadeRequest, partner: Partner, senders: Senders
+    first: _CheckedMessage,
+    cascade: CascadeRequest,
+    partner: Partner,
+    senders: Senders,
+    shorten: _Shortening,
 ) -> list[_CheckedMessage]:
     """Return all messages of a cascade, each but the last with the goal that it must reach."""
     messages, path, link = [first], "cascadeChainLink", cascade
@@ -297,7 +324,7 @@ def _check_cascade(
             _refuse_shape(path, f"a chain has at most {_MOST_LINKS} links.")
         messages[-1] = messages[-1]._replace(satisfied_by=_goal(messages[-1], link, path))
         where, has_next = f"{path}.message", link.next_link is not None
-        channel, content, sender = _check_message(link.message, where, partner, senders)
+        channel, content, sender = _check_message(link.message, where, partner, senders, shorten)
         lifetime = _check_ttl(link.message, where, channel, partner, has_next=has_next)
         messages.append(_CheckedMessage(channel, content, sender, lifetime))
         if link.next_link is None:
@@ -318,10 +345,21 @@ def _goal(before: _CheckedMessage, link: CascadeRequest, path: str) -> LinkState
 
 
 def _content_key(partner: Partner, dest_addr: str, message: _CheckedMessage) -> bytes:
-    content = message.content
-    said = ("T", content.text) if isinstance(content, Text) else ("I", content.url)
-    whole = "\0".join((str(partner.partner_id), dest_addr, message.channel, *said))
+    """A text counts as it was written: with short URLs of its own, each would be another."""
+    whole = "\0".join(
+        (str(partner.partner_id), dest_addr, message.channel, *_said(message.content))
+    )
     return hashlib.blake2b(whole.encode(), digest_size=16).digest()
+
+
+def _said(content: Content | Draft) -> tuple[str, str]:
+    match content:
+        case Image(url):
+            return "I", url
+        case Text(text):
+            return "T", text
+        case Draft():
+            return "T", content.original
 
 
 def _refuse_shape(member: str, rule: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """All Partners in memory, read anew whenever the store says that one has changed."""
 
 from whimbrel.domain.partner import Partner
+from whimbrel.domain.short_url import domain_of
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import all_partners, partners_revision
 
@@ -13,6 +14,7 @@ class PartnerDirectory:
         self._revision: tuple[int, ...] | None = None
         self._by_login: dict[str, Partner] = {}
         self._by_id: dict[int, Partner] = {}
+        self._short_domains: frozenset[str] = frozenset()
 
     async def refresh(self) -> bool:
         """Read the Partners if any has changed since the last time; tell whether one has."""
@@ -22,8 +24,18 @@ class PartnerDirectory:
         stored = await self._store.read(all_partners, None)
         self._by_login = {one.partner.login: one.partner for one in stored if not one.removed}
         self._by_id = {one.partner.partner_id: one.partner for one in stored}
+        self._short_domains = frozenset(
+            domain_of(one.partner.profile.short_domain)
+            for one in stored
+            if one.partner.profile.short_domain
+        )
         self._revision = revision
         return True
+
+    @property
+    def short_domains(self) -> frozenset[str]:
+        """The Partners' own short domains; what a removed one has sent stays short."""
+        return self._short_domains
 
     def by_login(self, login: str) -> Partner | None:
         """Return the Partner with this login."""
