@@ -121,7 +121,8 @@ class ShortUrlSettings(Struct, kw_only=True, forbid_unknown_fields=True):
             description="What stands before the UID in the short URLs of Partners without a short "
             "domain of their own, for example `https://go.example`, or with a path if the host "
             "serves something else too. Empty: `server.public_url` with `/l`; if that is empty "
-            "too, such Partners' URLs are not shortened."
+            "too, such Partners' URLs are not shortened.",
+            pattern="^(https?://.+)?$",
         ),
     ] = ""
 

@@ -44,9 +44,11 @@ def show(
     if story is None:
         fail(f"there is no message {mt_num}")
     _show_request(story)
+    short_urls = {one["uid"]: one for one in story.short_urls}
     for link in story.links:
         _show_link(link, with_text=with_text)
         _show_parts(link, story)
+        _show_short_urls(link, short_urls)
     timeline = Table("when (UTC)", "what", "details", box=None, pad_edge=False)
     for at, what, details in sorted(_events(story), key=lambda event: event[0]):
         timeline.add_row(moment(at), what, escape(details))
@@ -108,6 +110,17 @@ def _show_parts(link: dict[str, Any], story: Story) -> None:
             at = f" at {moment(part['happened_at'])}" if part["happened_at"] else ""
             told = f"  part {part['part']} of {part['parts']}: {state}{at}"
             console.print(escape(_words(told, part, "provider_id", "code", "detail")))
+
+
+def _show_short_urls(link: dict[str, Any], kept: dict[str, dict[str, Any]]) -> None:
+    for uid in (link["short_uids"] or "").split():
+        one = kept.get(uid)
+        console.print(
+            f"  short URL {uid}: {escape(one['target'])}, clicks {one['clicks']}"
+            if one
+            else f"  short URL {uid}: removed",
+            soft_wrap=True,
+        )
 
 
 def _events(story: Story) -> Iterator[tuple[int, str, str]]:

@@ -3,6 +3,7 @@
 import base64
 import secrets
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -21,6 +22,12 @@ from whimbrel.cli.partner_options import (
     RateOption,
     ReportUrl,
     Senders,
+    ShortDomain,
+    ShortIdleDays,
+    ShortLifetimeDays,
+    ShortThreshold,
+    ShortUidLength,
+    ShortUrls,
     SmsTtl,
     Subnets,
     Traffic,
@@ -28,8 +35,9 @@ from whimbrel.cli.partner_options import (
     WhatsappTtl,
     Zone,
     changed,
+    short_url_length,
 )
-from whimbrel.cli.terminal import ConfigOption, console, fail, with_store
+from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, with_store
 from whimbrel.clock import SystemClock
 from whimbrel.domain.partner import Partner, Profile
 from whimbrel.domain.password import BadPassword, hash_password
@@ -82,6 +90,12 @@ def add(
     rate: RateOption = None,
     burst: Burst = None,
     concurrency: Concurrency = None,
+    short_urls: ShortUrls = None,
+    short_threshold: ShortThreshold = None,
+    short_uid_length: ShortUidLength = None,
+    short_idle_days: ShortIdleDays = None,
+    short_lifetime_days: ShortLifetimeDays = None,
+    short_domain: ShortDomain = None,
     sign_reports: Annotated[
         bool, typer.Option(help="Make a secret that signs its reports.")
     ] = False,
@@ -89,6 +103,7 @@ def add(
 ) -> None:
     """Add a Partner. Without --password-stdin a password is made and shown once."""
     profile = changed(Profile(), locals(), signing_secret=_new_secret() if sign_reports else None)
+    note = _note_of_growth(profile, config)
     _check_login(login)
     password, shown = _password(password_stdin=password_stdin)
     try:
@@ -99,7 +114,7 @@ def add(
         fail(f"password: {error}")
     if not added:
         fail(f"login: {login!r} is taken")
-    print(f"Partner {login} was added.")
+    print(f"Partner {login} was added.{note}")
     if shown:
         print(f"Password: {password}")
     if profile.signing_secret:
@@ -125,6 +140,12 @@ def set_partner(
     rate: RateOption = None,
     burst: Burst = None,
     concurrency: Concurrency = None,
+    short_urls: ShortUrls = None,
+    short_threshold: ShortThreshold = None,
+    short_uid_length: ShortUidLength = None,
+    short_idle_days: ShortIdleDays = None,
+    short_lifetime_days: ShortLifetimeDays = None,
+    short_domain: ShortDomain = None,
     new_signing_secret: Annotated[
         bool, typer.Option(help="Replace the secret that signs its reports; shown once.")
     ] = False,
@@ -135,17 +156,18 @@ def set_partner(
 
     options = locals()
 
-    async def work(store: Store) -> str:
+    async def work(store: Store) -> tuple[str | None, str]:
         partner = await find_partner(store, login)
         secret = _new_secret() if new_signing_secret else ("" if no_signing else None)
         profile = changed(partner.profile, options, signing_secret=secret)
+        note = _note_of_growth(profile, config)
         await write_partner(
             store, replace(partner, profile=profile, disabled=partner.disabled and not enable)
         )
-        return secret or ""
+        return secret, note
 
-    secret = with_store(config, work)
-    print(f"Partner {login} was changed.")
+    secret, note = with_store(config, work)
+    print(f"Partner {login} was changed.{note}")
     if secret:
         print(f"Signing secret: {secret}")
 
@@ -245,6 +267,17 @@ async def find_partner(store: Store, login: str) -> Partner:
 async def write_partner(store: Store, partner: Partner) -> None:
     """Write what was changed of a Partner."""
     await store.write(change_partners, PartnerChange(partner, SystemClock().now()))
+
+
+def _note_of_growth(profile: Profile, config: Path | None) -> str:
+    """Tell if URLs are "shortened" that are no longer than their short ones."""
+    length = short_url_length(profile, read_settings(config))
+    if length <= profile.short_threshold:
+        return ""
+    return (
+        f"\nNote: its short URLs have {length} characters, and URLs of more than "
+        f"{profile.short_threshold} are replaced: some texts will grow."
+    )
 
 
 def _check_login(login: str) -> None:

@@ -10,8 +10,17 @@ from msgspec.structs import replace
 from whimbrel.cli.terminal import fail
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.short_url import (
+    LONGEST_UID,
+    SHORTEST_UID,
+    BadBase,
+    ShortUrlMode,
+    base_of,
+)
 from whimbrel.domain.zones import zone_of
+from whimbrel.flow.shortening import gateway_base
 from whimbrel.http_out import usable_url
+from whimbrel.settings import Settings
 
 Subnets = Annotated[
     list[str] | None,
@@ -51,7 +60,29 @@ Zone = Annotated[
 RateOption = Annotated[float | None, typer.Option(min=0, help="Requests a second; 0: no limit.")]
 Burst = Annotated[int | None, typer.Option(min=1, help="Requests at once within the rate.")]
 Concurrency = Annotated[int | None, typer.Option(min=0, help="Requests under way; 0: no limit.")]
-
+ShortUrls = Annotated[
+    ShortUrlMode | None,
+    typer.Option(help="Whether long URLs in its texts are shortened, and for whom."),
+]
+ShortThreshold = Annotated[
+    int | None, typer.Option(min=0, help="URLs of more characters than this are shortened.")
+]
+ShortUidLength = Annotated[
+    int | None,
+    typer.Option(min=SHORTEST_UID, max=LONGEST_UID, help="Characters of a short URL's UID."),
+]
+ShortIdleDays = Annotated[
+    int | None,
+    typer.Option(min=0, help="Days without a visit after which one is removed; 0: never."),
+]
+ShortLifetimeDays = Annotated[
+    int | None,
+    typer.Option(min=0, help="Days after which one is removed even if followed; 0: never."),
+]
+ShortDomain = Annotated[
+    str | None,
+    typer.Option(help="Its own short domain, such as https://go.shop.example; '': the gateway's."),
+]
 
 _MEMBERS = frozenset(Profile.__struct_fields__)
 
@@ -75,7 +106,32 @@ def changed(profile: Profile, options: Mapping[str, Any], **members: Any) -> Pro
     new.subnets = [subnet for subnet in new.subnets if subnet]
     new.senders = [sender for sender in new.senders if sender]
     _check(new)
+    if new.short_domain:
+        new.short_domain = _base(new.short_domain)
     return new
+
+
+def short_url_length(profile: Profile, settings: Settings) -> int:
+    """Return how many characters a Partner's short URLs have; 0: it has not the service.
+
+    Ends the command if there is no domain for them.
+    """
+    if profile.short_urls is ShortUrlMode.OFF:
+        return 0
+    base = profile.short_domain or gateway_base(settings)
+    if not base:
+        fail(
+            "short-urls: there is no short domain; give --short-domain, or set short_urls.base_url "
+            "or server.public_url"
+        )
+    return len(base) + 1 + profile.short_uid_length
+
+
+def _base(url: str) -> str:
+    try:
+        return base_of(url)
+    except BadBase as error:
+        fail(f"short-domain: {error}")
 
 
 def _check(profile: Profile) -> None:

@@ -42,12 +42,12 @@ def gateway_base(settings: Settings) -> str:
 
 
 class Shortening:
-    """What acceptance knows of short URLs."""
+    """What acceptance knows of short URLs. Refresh it each second."""
 
     def __init__(
         self, store: Store, partners: PartnerDirectory, metrics: Metrics, *, base: str
     ) -> None:
-        """`base` is the gateway's own, as `gateway_base` tells it. Refresh it every second or so."""
+        """`base` is the gateway's own, as `gateway_base` tells it."""
         self._store = store
         self._partners = partners
         self._metrics = metrics

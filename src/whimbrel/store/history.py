@@ -12,7 +12,8 @@ FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = 
 """)
 _LINKS = Statement("""
 SELECT link_id, channel, sender, text, image_url, ttl, state, attempt, attempted_at, due_at,
-    expires_at, submitted_at, done_at, provider_id, error_code, satisfied_by
+    expires_at, submitted_at, done_at, provider_id, error_code, satisfied_by,
+    short_uids
 FROM links WHERE link_id >= :first AND link_id <= :last ORDER BY link_id
 """)
 _SUBMITS = Statement("""
@@ -32,6 +33,9 @@ SELECT r.report_id, r.link_id, r.status, r.lane, r.state, r.next_at, r.attempts,
     r.error_code
 FROM reports r WHERE r.link_id >= :first AND r.link_id <= :last ORDER BY r.report_id
 """)
+_SHORT_URLS = Statement("""
+SELECT uid, target, visits, clicks, expires_at, idle_until FROM short_urls WHERE uid = :uid
+""")
 _ATTEMPTS = Statement("""
 SELECT report_id, attempt, ended_at, latency, http_status, answer
 FROM report_attempts WHERE report_id = :report_id ORDER BY attempt
@@ -48,6 +52,8 @@ class Story(NamedTuple):
     receipts: list[dict[str, Any]]
     reports: list[dict[str, Any]]
     report_attempts: list[dict[str, Any]]
+    short_urls: list[dict[str, Any]]
+    """Those in the links' texts that have not been removed."""
 
 
 def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
@@ -65,6 +71,8 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
         receipts = yield from ask_one(_RECEIPTS, *span)
         reports = yield from ask_one(_REPORTS, *span)
         attempts = yield Ask(_ATTEMPTS, [(row[0],) for row in reports])
+        uids = dict.fromkeys(uid for row in links for uid in (row[-1] or "").split())
+        short_urls = yield Ask(_SHORT_URLS, [(uid,) for uid in uids])
         stories.append(
             Story(
                 _named(_CHAIN, chains)[0],
@@ -74,6 +82,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
                 _named(_RECEIPTS, receipts),
                 _named(_REPORTS, reports),
                 _named(_ATTEMPTS, [row for rows in attempts for row in rows]),
+                _named(_SHORT_URLS, [row for rows in short_urls for row in rows]),
             )
         )
     return stories
