@@ -4,11 +4,13 @@ import pytest
 
 from tests.cli.conftest import Cli, Keep
 from tests.support import builders
+from tests.support.builders import Database
 from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain.chain import Again, Refused, Taken
 from whimbrel.domain.content import Image, Text
 from whimbrel.domain.schedule import Schedule
+from whimbrel.domain.short_url import Draft, ShortUrlRules
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.store.reports import (
     ReportAttempt,
@@ -102,6 +104,27 @@ def test_an_image_s_address_is_shown(cli: Cli, keep: Keep) -> None:
     shown = cli.good("message", "show", "1").output
 
     assert "  image: https://media.example.net/[42].jpg\n" in shown
+
+
+def test_its_short_urls_are_listed_with_their_targets(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    target, other = "https://shop.example/find?id[]=1", "https://shop.example/" + "x" * 300
+    rules = ShortUrlRules(
+        base="https://go.example", threshold=26, uid_length=8, shared=True, idle=None, lifetime=None
+    )
+    draft = Draft(("See ", " or ", ""), (target, other), rules)
+    keep(lambda store: builders.accept(store, builders.a_chain(link={"content": draft})))
+    database = Database.__new__(Database)
+    database.path = cli.folder / "whimbrel.db"
+    [(uids,)] = database.rows("SELECT short_uids FROM links")
+    first, second = uids.split()
+    database.rows("DELETE FROM short_urls WHERE uid = ?", second)
+
+    shown = cli.good("message", "show", "1", "--with-text").output
+
+    assert f"  text: See https://go.example/{first} or https://go.example/{second}\n" in shown
+    assert f"  short URL {first}: {target}, clicks 0\n" in shown
+    assert f"  short URL {second}: removed\n" in shown
 
 
 def test_a_message_that_waits_tells_until_when(cli: Cli, keep: Keep) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.cli.conftest import Cli, Keep
+from tests.cli.conftest import ACCOUNT, Cli, Keep
 from tests.support import builders
 from tests.support.builders import Database
 from whimbrel.domain.password import password_is_right
@@ -138,6 +138,57 @@ def test_an_empty_value_takes_a_setting_back(cli: Cli) -> None:
     assert {"subnets: -", "zone: -", "report_url: -"} <= set(lines)
 
 
+def test_short_urls_are_set_per_partner(cli: Cli) -> None:
+    cli.good("partner", "add", "shop")
+    lines = cli.good("partner", "show", "shop").output.splitlines()
+    assert {"short_urls: off", "short_threshold: 26", "short_uid_length: 8"} <= set(lines)
+
+    cli.good(
+        *("partner", "set", "shop", "--short-urls", "per-subscriber"),
+        *("--short-domain", "https://go.shop.example/l/", "--short-threshold", 40),
+        *("--short-uid-length", 6, "--short-idle-days", 30, "--short-lifetime-days", 365),
+    )
+
+    lines = cli.good("partner", "show", "shop").output.splitlines()
+    assert {
+        "short_urls: per-subscriber",
+        "short_threshold: 40",
+        "short_uid_length: 6",
+        "short_idle_days: 30",
+        "short_lifetime_days: 365",
+        "short_domain: https://go.shop.example/l",
+    } <= set(lines)
+
+    cli.good("partner", "set", "shop", "--short-urls", "off", "--short-domain", "")
+    lines = cli.good("partner", "show", "shop").output.splitlines()
+    assert {"short_urls: off", "short_domain: -", "short_threshold: 40"} <= set(lines)
+
+
+@pytest.mark.parametrize("command", ["add", "set"])
+def test_short_urls_need_a_domain(cli: Cli, command: str) -> None:
+    if command == "set":
+        cli.good("partner", "add", "shop")
+    words = ("partner", command, "shop", "--short-urls", "shared")
+
+    error = cli.refused(*words)
+    for word in ("short-urls: ", "--short-domain", "short_urls.base_url", "server.public_url"):
+        assert word in error
+
+    cli.configure({"whatsapp.main": ACCOUNT, "server": {"public_url": "https://gw.example"}})
+    cli.good(*words)
+
+
+def test_an_operator_is_told_if_texts_will_grow(cli: Cli) -> None:
+    domain = ("--short-urls", "shared", "--short-domain")
+    short = cli.good("partner", "add", "a", *domain, "https://go.example")
+    long = cli.good("partner", "add", "b", *domain, "https://go.shop.example")
+    mended = cli.good("partner", "set", "b", "--short-threshold", 32)
+
+    assert "short URLs have 27 characters" in short.output  # 26 is the threshold
+    assert "short URLs have 32 characters" in long.output
+    assert "Note" not in mended.output
+
+
 def test_a_disabled_partner_can_be_enabled_again(cli: Cli) -> None:
     cli.good("partner", "add", "shop")
 
@@ -177,6 +228,9 @@ def test_a_partner_with_messages_under_way_is_removed_only_by_force(cli: Cli, ke
         ("--report-url", "shop.example/r", ["report-url", "absolute"]),
         ("--report-url", "ftp://shop.example/r", ["report-url", "http or https"]),
         ("--zone", "Moscow", ["zone", "'Moscow'"]),
+        ("--short-domain", "go.example", ["short-domain", "'go.example'", "absolute"]),
+        ("--short-domain", "https://go.example/?x=", ["short-domain", "a domain and a path"]),
+        ("--short-domain", "https://go.example/a/b/c/d", ["short-domain", "3 segments"]),
     ],
 )
 @pytest.mark.parametrize("command", ["add", "set"])
@@ -207,6 +261,12 @@ def test_a_wrong_value_is_named_and_changes_nothing(
         ("--duplicate-control", "maybe"),
         ("--type", "PIGEON"),
         ("--traffic-type", "3"),
+        ("--short-urls", "on"),
+        ("--short-threshold", "-1"),
+        ("--short-uid-length", "2"),
+        ("--short-uid-length", "9"),
+        ("--short-idle-days", "-1"),
+        ("--short-lifetime-days", "soon"),
     ],
 )
 def test_a_value_out_of_range_is_a_misuse_that_names_the_option(

@@ -31,6 +31,7 @@ def test_no_command_shows_the_commands(cli: Cli) -> None:
             {"reports": {"allowed_private_subnets": ["10.0.0.1/8"]}},
             ["reports.allowed_private_subnets", "host bits"],
         ),
+        ({"short_urls": {"base_url": "go.example"}}, ["$.short_urls.base_url", "https?"]),
         ({"log": {"level": "loud"}}, ["$.log.level", "error"]),
         ({"dispatch": {"submit_timeout_seconds": 0}}, ["$.dispatch.submit_timeout_seconds", "0"]),
         ({"whatsapp.main": {**ACCOUNT, "tokn": "x"}}, ["whatsapp.main", "tokn"]),

@@ -70,13 +70,19 @@ class Door:
     """An acceptor, and what it needs."""
 
     def __init__(
-        self, store: SqliteStore, clock: FakeClock, *, senders: Senders = SENDERS, last: int = 0
+        self,
+        store: SqliteStore,
+        clock: FakeClock,
+        *,
+        senders: Senders = SENDERS,
+        last: int = 0,
+        base: str = "",
     ) -> None:
-        """`last` is the greatest number that a chain has had before."""
+        """`last` is the greatest number of a chain so far, `base` the gateway's short domain."""
         self.store, self.clock = store, clock
         self.partners = PartnerDirectory(store)
         self.numbering = NumberingDirectory(store)
-        self.shortening = Shortening(store, self.partners, Metrics(), base="")
+        self.shortening = Shortening(store, self.partners, Metrics(), base=base)
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
         self.acceptor = Acceptor(
