@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from itertools import accumulate, chain, zip_longest
 from urllib.parse import urlsplit
 
@@ -162,11 +163,17 @@ def _place_of(url: str) -> str | None:
     try:
         split = urlsplit(url)
         host, port = split.hostname or "", split.port
-        host = host if host.isascii() else host.encode("idna").decode()
+        host = host if host.isascii() else _in_ascii(host)
     except ValueError:
         return None
     usual = port is None or port == _DEFAULT_PORTS.get(split.scheme)
     return (host if usual else f"{host}:{port}") + split.path.rstrip("/") if host else None
+
+
+@lru_cache(maxsize=1_024)
+def _in_ascii(host: str) -> str:
+    """Return an international host as DNS knows it. Slow, and the same few come again and again."""
+    return host.encode("idna").decode()
 
 
 def drafted(text: str, rules: ShortUrlRules) -> Draft | None:
