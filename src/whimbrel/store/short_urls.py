@@ -195,6 +195,9 @@ def used_uids(items: list[None]) -> Steps[list[dict[int, int]]]:
 
 
 def find_short_urls(uids: list[str]) -> Steps[list[ShortUrl | None]]:
-    """Return the short URL of each UID; None where there is none, the expired ones included."""
+    """Return the short URL of each UID, None where there is none.
+
+    One whose time is over is returned until it is removed: whoever asks looks at its moments.
+    """
     answers = yield Ask(_BY_UID, [(uid,) for uid in uids])
     return [ShortUrl(*rows[0]) if rows else None for rows in answers]
