@@ -12,8 +12,8 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.refusal import Refusal
 from whimbrel.domain.request import MessageRequest, SendRequest
 from whimbrel.flow.accept import Acceptor, Answer
-from whimbrel.flow.checks import Senders
 from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.shortening import Shortening

@@ -1,6 +1,7 @@
 """The ways in which a request can be refused (`protocol.md`, section 8)."""
 
 from enum import IntEnum
+from typing import NoReturn
 
 
 class RefusalCode(IntEnum):
@@ -32,3 +33,13 @@ class Refusal(Exception):
         self.code = code
         self.text = text
         self.retry_after = retry_after
+
+
+def refuse(code: RefusalCode, member: str, rule: str) -> NoReturn:
+    """Refuse a request because `member`, named by its path, breaks `rule`."""
+    raise Refusal(code, f"{member}: {rule}")
+
+
+def refuse_shape(member: str, rule: str) -> NoReturn:
+    """Refuse it with code 4, "Invalid request"."""
+    refuse(RefusalCode.INVALID_REQUEST, member, rule)

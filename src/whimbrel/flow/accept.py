@@ -12,8 +12,9 @@ from whimbrel.domain.chain_id import ChainIds
 from whimbrel.domain.partner import DuplicateControl, Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import SendRequest
-from whimbrel.flow.checks import Senders, check
+from whimbrel.flow.checks import check
 from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.shortening import Shortening
 from whimbrel.store.chains import Accepted, accept_chains
