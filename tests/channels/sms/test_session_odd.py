@@ -248,17 +248,47 @@ async def test_reading_pauses_while_too_much_waits_for_the_disk(raw: RawSmsc, st
     assert raw.connections == 1
 
 
-async def test_an_smsc_that_does_not_read_is_given_up(raw: RawSmsc, start: Start) -> None:
+BULKY = {"short_message": b"", "tlvs": {0x0424: b"x" * 8_000}}
+"""Ten thousand of them are more than any socket's buffers."""
+
+
+async def test_what_an_smsc_does_not_read_is_not_written(raw: RawSmsc, start: Start) -> None:
     del raw.habits[ENQUIRE_LINK]
     rig = await start(raw.port, enquire_link_seconds=0.3, submit_window=10_000)
     session = await rig.until_bound()
     raw.reading.clear()
 
-    ended = await outcomes(session, [a_submit(n, short_message=b"x" * 250) for n in range(20_000)])
+    ended = await outcomes(session, [a_submit(n, **BULKY) for n in range(10_000)])
 
-    kinds = {type(one) for one in ended}
-    assert kinds == {Unanswered, NotSubmitted}
-    assert sum(isinstance(one, Unanswered) for one in ended) <= 10_000
+    written = [isinstance(one, Unanswered) for one in ended]
+    assert 0 < sum(written) < 5_000
+    assert {type(one) for one in ended} == {Unanswered, NotSubmitted}
+    assert written == sorted(written, reverse=True)
+    assert rig.session.why == "no answer to enquire_link"
+
+
+async def test_an_smsc_that_asks_and_does_not_read_is_given_up(raw: RawSmsc, start: Start) -> None:
+    rig = await start(raw.port, submit_window=10_000)
+    session = await rig.until_bound()
+    raw.reading.clear()
+    submits = asyncio.create_task(outcomes(session, [a_submit(n, **BULKY) for n in range(10_000)]))
+    await asyncio.sleep(0)
+
+    raw.send(b"".join(a_pdu(ENQUIRE_LINK, 0, n) for n in range(1, 20_001)))
+
+    await rig.until_down("the SMSC does not read")
+    assert {type(one) for one in await submits} == {Unanswered, NotSubmitted}
+
+
+@pytest.mark.parametrize(("status", "name"), [(0, "ESME_RUNKNOWNERR"), (3, "ESME_RINVCMDID")])
+async def test_a_submit_refused_by_a_nack(
+    raw: RawSmsc, start: Start, status: int, name: str
+) -> None:
+    raw.habits[SUBMIT_SM] = lambda n: a_pdu(GENERIC_NACK, status, n)
+    session = await (await start(raw.port)).until_bound()
+
+    with pytest.raises(SubmitRefused, match=name):
+        await session.submit(a_submit())
 
 
 async def test_a_burst_of_submits_is_few_writes(raw: RawSmsc, start: Start) -> None:

@@ -55,11 +55,13 @@ async def test_a_refused_bind_says_so_and_waits(smsc: NodeSmsc, start: Start) ->
 
 async def test_a_bind_that_is_still_held_is_tried_again_soon(smsc: NodeSmsc, start: Start) -> None:
     await smsc.set(bind_status=0x05)  # ESME_RALYBND
-    rig = await start(smsc.port)
-    await rig.until_down("ESME_RALYBND")
-    await smsc.set(bind_status=0)
+    with capture_logs() as logs:
+        rig = await start(smsc.port)
+        await rig.until_down("ESME_RALYBND")
+        await smsc.set(bind_status=0)
+        await rig.until_bound()
 
-    await rig.until_bound()
+    assert {log["pause_ms"] for log in logs if log["event"] == "smpp_down"} == {0}
 
 
 async def test_a_submit_arrives_as_it_was_given(smsc: NodeSmsc, start: Start) -> None:
@@ -379,13 +381,14 @@ async def test_a_receipt_comes_before_the_answer_or_after_it(
 
 async def test_stopping_unbinds_once_the_answers_are_there(smsc: NodeSmsc, start: Start) -> None:
     await smsc.set(hold=True)
-    rig = await start(smsc.port)
+    rig = await start(smsc.port, submit_window=1)
     session = await rig.until_bound()
-    submit = asyncio.create_task(session.submit(a_submit()))
+    submit, waiting = (asyncio.create_task(session.submit(a_submit(n))) for n in (1, 2))
     await smsc.until_told("submit")
 
     stopping = asyncio.create_task(session.stop())
-    await asyncio.sleep(0)
+    with pytest.raises(NotSubmitted, match="stopped"):
+        await waiting
     await smsc.order("release")
     await stopping
 
