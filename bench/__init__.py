@@ -1,10 +1,10 @@
 """Benchmarks: how fast messages are accepted, and how fast they travel. See README.md.
 
-The commands; the first four start every process that they need:
+The commands; the first five start every process that they need:
 
 - `accept`, `journey`: how fast messages are accepted, and how fast they travel.
 - `waiting`: what a million messages cost that wait for their hours.
-- `smpp_wire`: how fast submits go over one SMPP bind.
+- `smpp_wire`: how fast submits go over one SMPP bind; `smsc`: how fast the sandbox's SMSC is.
 - `numbering`: imports the numbering registry and asks it, in its own process.
 - `segments`: counts and cuts the parts of SMS, in its own process.
 

@@ -7,6 +7,7 @@ import signal
 import aiohttp
 import pytest
 from tests.support.esme import RawEsme
+from tests.support.processes import Installation
 
 from whimbrel.sandbox import accounts_from, numbers_from, run
 from whimbrel.settings import (
@@ -144,3 +145,12 @@ def test_accounts_come_from_the_settings():
     assert "main-1" not in repr(main)
     assert str(main.zone) == "UTC+03:00"
     assert str(other.zone) == "Asia/Omsk"
+
+
+async def test_an_installation_may_have_an_smsc(tmp_path):
+    installation = Installation(tmp_path, smpp={"main": ["WHIMBREL"], "other": ["OTHER"]})
+    async with installation.sandbox() as process:
+        await process.until_line(f"smpp://127.0.0.1:{installation.smsc_port} is ready")
+        for name in ("main", "other"):
+            async with RawEsme.connected(installation.smsc_port) as raw:
+                assert (await raw.bind(f"esme-{name}", "pass-123")).status == 0
