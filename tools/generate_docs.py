@@ -42,7 +42,7 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from `src/whimbrel/settings.py` by `make docs`.",
+        "Generated from `src/whimbrel/settings/sections.py` by `make docs`.",
         "",
         "A setting is taken from the default, then the TOML file (`--config`, `WHIMBREL_CONFIG`",
         "or `./whimbrel.toml`), then the environment, in variables such as",
