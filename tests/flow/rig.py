@@ -83,10 +83,15 @@ class Journey:
         pair_pacing: bool = False,
         concurrency: int = 64,
         chance: Callable[[], float] = lambda: 1.0,
+        connectors: tuple[ScriptedConnector, ScriptedConnector] | None = None,
     ) -> None:
+        """`connectors` are those of WhatsApp and SMS, which outlive a restart."""
         self.store, self.database, self.clock = store, database, clock
         self.metrics = Metrics()
-        self.connector = ScriptedConnector()
+        self.connector, self.sms = connectors or (
+            ScriptedConnector(),
+            ScriptedConnector("smsc", "sms"),
+        )
         self.line = SenderLine(
             Channel.WHATSAPP,
             self.connector,
@@ -94,7 +99,6 @@ class Journey:
             pair_pacing=pair_pacing,
             concurrency=concurrency,
         )
-        self.sms = ScriptedConnector("smsc", "sms")
         self.sms_line = SenderLine(
             Channel.SMS, self.sms, throughput=0.0, pair_pacing=False, concurrency=64
         )

@@ -233,13 +233,18 @@ def _migrated() -> bytes:
         return path.read_bytes()
 
 
+async def add_partners_to(store: SqliteStore) -> None:
+    """Make Partners 1 and 2."""
+    for partner_id in (1, 2):
+        await store.write(add_partners, PartnerChange(a_partner(partner_id), START))
+
+
 @contextlib.asynccontextmanager
 async def opened(database: Database) -> AsyncIterator[SqliteStore]:
     """A store on `database` with Partners 1 and 2."""
     store = SqliteStore(database.path)
     try:
-        for partner_id in (1, 2):
-            await store.write(add_partners, PartnerChange(a_partner(partner_id), START))
+        await add_partners_to(store)
         yield store
     finally:
         await store.close()
