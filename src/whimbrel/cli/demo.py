@@ -171,7 +171,12 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 
 def _greeting(url: str, *, has_sms: bool) -> str:
-    text = _curl(url, "70000000001", _message("WHATSAPP", "Hello from Whimbrel"))
+    whatsapp = {
+        "type": "WHATSAPP",
+        "data": {"instantContent": {"type": "TEXT", "data": {"text": "Hello from Whimbrel"}}},
+    }
+    sms = {"type": "SMS", "data": {"text": "Hello by SMS", "ttl": 10}}
+    text = _curl(url, "70000000001", whatsapp)
     greeting = f"""Whimbrel is ready on {url}
 Send a message, and watch its delivery reports arrive here:
 
@@ -179,18 +184,13 @@ Send a message, and watch its delivery reports arrive here:
 """
     if not has_sms:
         return greeting
-    fall_back = {"state": "DELIVERED", "message": _message("SMS", "Hello by SMS")}
-    cascade = _curl(url, "70000000004", _message("WHATSAPP", "Hello"), cascadeChainLink=fall_back)
+    fall_back = {"state": "DELIVERED", "message": sms}
+    cascade = _curl(url, "70000000004", whatsapp, cascadeChainLink=fall_back)
     return f"""{greeting}
 And one to somebody who is not on WhatsApp, so that an SMS goes after it:
 
 {cascade}
 """
-
-
-def _message(channel: str, text: str) -> dict[str, Any]:
-    content = {"type": "TEXT", "data": {"text": text}}
-    return {"type": channel, "data": {"instantContent": content}}
 
 
 def _curl(url: str, to: str, message: dict[str, Any], **members: Any) -> str:
