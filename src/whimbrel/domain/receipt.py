@@ -65,6 +65,13 @@ class MoMessage(Struct, frozen=True, kw_only=True):
     """What the parts of a long message have in common, beside sender and subscriber."""
 
 
+class ClickedUrl(Struct, frozen=True):
+    """What a subscriber followed."""
+
+    short_url: str
+    target: str
+
+
 class Report(Struct, frozen=True):
     """A delivery report that is due; the members are the store's columns, in order."""
 
@@ -87,3 +94,5 @@ class Report(Struct, frozen=True):
     sender: str
     text: str | None
     created_at: int
+    clicked: ClickedUrl | None = None
+    """Of the report of a first click alone: its moment is `done_at`."""

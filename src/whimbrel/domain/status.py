@@ -78,6 +78,11 @@ class Status(IntEnum):
     READ = 9
 
 
+CLICKED = 100
+"""Kept in place of a status by the report of a subscriber's first click; no state leads to it, and
+a Partner reads another form (`flow/report_body.py`)."""
+
+
 class ErrorCode(IntEnum):
     """Why a link is undelivered (`protocol.md`, section 7)."""
 

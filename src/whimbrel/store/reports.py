@@ -1,7 +1,9 @@
 """Delivery reports: written with the move that owes them, sent in order, kept until acknowledged.
 
 Of each chain only the oldest open report is DUE; the others are HELD behind it, so that reports of
-one chain go out in their order and a lane is read without looking at what cannot go yet.
+one chain go out in their order and a lane is read without looking at what cannot go yet. The report
+of a click waits for those before it too, but none waits for it: it goes to a receiver of its own,
+and one that is down must not keep delivery reports back.
 """
 
 from enum import IntEnum
@@ -11,7 +13,8 @@ from urllib.parse import urlsplit
 from whimbrel.domain.chain import Link
 from whimbrel.domain.chain_id import chain_of, links_of
 from whimbrel.domain.receipt import Report
-from whimbrel.domain.status import ErrorCode, Status
+from whimbrel.domain.status import CLICKED, ErrorCode, Status
+from whimbrel.store.click_reports import with_clicks
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 
 
@@ -28,7 +31,8 @@ _INSERT = Statement("""
 INSERT INTO reports (chain_id, link_id, status, lane, state, next_at, attempts, failures,
     created_at, done_at, submitted_at, error_code)
 SELECT :chain_id, :link_id, :status, :lane,
-    CASE WHEN EXISTS (SELECT 1 FROM reports WHERE chain_id = :chain_id AND state IN (0, 1))
+    CASE WHEN EXISTS (SELECT 1 FROM reports WHERE chain_id = :chain_id AND state IN (0, 1)
+                      AND status < 100)
     THEN 0 ELSE 1 END,
     :now, 0, 0, :now, :done_at, :submitted_at, :error_code
 ON CONFLICT DO NOTHING
@@ -135,6 +139,8 @@ def claim_reports(claims: list[ReportClaim]) -> Steps[list[list[Report]]]:
     for rows in answers:
         contents = yield Ask(_CONTENT, rows)
         claimed.append([Report(*content[0]) for content in contents])
+        if any(report.status == CLICKED for report in claimed[-1]):
+            claimed[-1] = yield from with_clicks(claimed[-1])
     return claimed
 
 
@@ -149,9 +155,10 @@ WHERE report_id = :report_id AND state IN (0, 1)
 """)  # a failed one that a redelivery has put behind another meanwhile stays held
 _PROMOTE = Statement("""
 UPDATE reports SET state = 1, next_at = :now
-WHERE report_id = (SELECT min(report_id) FROM reports WHERE chain_id = :chain_id
-                   AND state IN (0, 1))
-  AND state = 0
+WHERE chain_id = :chain_id AND state IN (0, 1) AND state = 0
+  AND NOT EXISTS (SELECT 1 FROM reports older
+                  WHERE older.chain_id = :chain_id AND older.state IN (0, 1)
+                    AND older.report_id < reports.report_id AND older.status < 100)
 """)
 
 
@@ -209,11 +216,6 @@ _REDELIVER = Statement("""
 UPDATE reports SET state = 0, next_at = :now, failures = 0
 WHERE report_id = :report_id AND state IN (2, 3)
 """)
-_FIRST_OPEN = Statement("""
-UPDATE reports SET state = 1, next_at = :now
-WHERE report_id = (SELECT min(report_id) FROM reports WHERE chain_id = :chain_id
-                   AND state IN (0, 1))
-""")
 _STEP_BACK = Statement(
     "UPDATE reports SET state = 0 WHERE chain_id = :chain_id AND state IN (0, 1)"
 )
@@ -256,6 +258,6 @@ def redeliver_reports(wishes: list[Redelivery]) -> Steps[list[int]]:
         chains = dict.fromkeys(chain_id for _, chain_id in rows)
         yield Do(_STEP_BACK, [(chain_id,) for chain_id in chains])
         yield Do(_REDELIVER, [(wish.now, report_id) for report_id, _ in rows])
-        yield Do(_FIRST_OPEN, [(wish.now, chain_id) for chain_id in chains])
+        yield Do(_PROMOTE, [(wish.now, chain_id) for chain_id in chains])
         counts.append(len(rows))
     return counts

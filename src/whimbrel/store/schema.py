@@ -274,6 +274,14 @@ clicks = Table(
     Index("clicks_uid", "uid", "at"),
 )
 
+click_reports = Table(
+    "click_reports",
+    metadata,
+    Column("report_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("short_url", Text, nullable=False),
+    Column("target", Text, nullable=False),
+)
+
 uid_spaces = Table(
     "uid_spaces",
     metadata,
