@@ -17,13 +17,17 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import Receipt
 from whimbrel.flow.accept import Acceptor
 from whimbrel.flow.cascade import Cascade
+from whimbrel.flow.clicks import Clicks
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.gatekeeper import Gatekeeper
+from whimbrel.flow.guesses import Guesses
 from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.flow.short_domains import ShortDomains
+from whimbrel.flow.short_urls import ShortUrls
 from whimbrel.flow.shortening import Shortening, gateway_base
 from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, HttpOut
@@ -40,6 +44,7 @@ from whimbrel.upstream import Inbox, Upstream
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.hooks import WhatsappHook
+from whimbrel.web.redirect import Redirect
 from whimbrel.web.site import create_site
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +56,8 @@ _REFRESH_SECONDS = 1.0  # changes of Partners and of the registry reach the gate
 _TICK_SECONDS = 0.25  # how late a lifetime may be noticed
 _BYPASS_SECONDS = 1.0
 _SWEEP_SECONDS = 5.0
+_CLICKS_SECONDS = 0.25  # what a kill -9 may lose of visits, at most, while the store takes writes
+_CLEAN_UP_SECONDS = 10.0
 _IDLE_SECONDS = 1.0  # how long a stage sleeps if nothing wakes it: polling carries correctness
 _FAULT_PAUSE_SECONDS = 1.0
 _DRAIN_SECONDS = 15.0  # longer than a report takes; what is not done by then is done after a start
@@ -120,6 +127,9 @@ class Gateway:
         self._shortening = Shortening(
             store, self._partners, self.metrics, base=gateway_base(settings)
         )
+        self._short_urls = ShortUrls(store, clock, self.metrics)
+        self._clicks = Clicks(store, clock, self._partners, self.metrics)
+        self._guesses = Guesses(clock)
         self._downstream = _downstream(settings)
         self._ingest = Ingest(
             store,
@@ -211,6 +221,7 @@ class Gateway:
             SendEndpoint(acceptor, caller, self.metrics, self._clock),
             WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
             self.metrics,
+            self._redirect(caller),
             is_ready=self._is_ready,
         )
         self._upstream.start()
@@ -224,6 +235,9 @@ class Gateway:
             asyncio.create_task(self._every(_REFRESH_SECONDS, self._numbering.refresh)),
             asyncio.create_task(self._every(_REFRESH_SECONDS, self._shortening.refresh)),
             asyncio.create_task(self._every(_SWEEP_SECONDS, self._timers.sweep)),
+            asyncio.create_task(self._every(_CLICKS_SECONDS, self._keep_clicks)),
+            asyncio.create_task(self._every(_CLEAN_UP_SECONDS, self._short_urls.clean_up)),
+            asyncio.create_task(self._every(_CLEAN_UP_SECONDS, self._guesses.forgive)),
         ]
 
     async def stop(self) -> None:
@@ -236,9 +250,25 @@ class Gateway:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await asyncio.gather(self._dispatcher.drain(), self._reporter.drain(), *self._tasks)
         await self._upstream.stop()
+        await self._clicks.drain()
         await self._downstream.close()
         await self._store.close()
         self._gatekeeper.close()
+
+    def _redirect(self, caller: CallerAddress) -> Redirect:
+        domains = ShortDomains(self._partners, gateway_base(self._settings))
+        return Redirect(
+            domains,
+            self._short_urls,
+            self._clicks,
+            self.metrics,
+            guesses=self._guesses,
+            caller=caller,
+        )
+
+    async def _keep_clicks(self) -> None:
+        if await self._clicks.flush():
+            self._reports_wanted.set()
 
     async def _is_ready(self) -> None:
         if self._stopping.is_set():

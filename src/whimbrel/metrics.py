@@ -90,6 +90,22 @@ class Metrics:
             "length",
         )
 
+        self.redirects = self._counter(
+            "redirects",
+            "Requests for short URLs: clicked, uncounted (crawlers, prefetches), head, unknown, "
+            "throttled, unavailable or method.",
+            "outcome",
+        )
+        self.visits_waiting = self._gauge(
+            "short_url_visits_waiting", "Visits that are not in the store yet."
+        )
+        self.visits_lost = self._counter(
+            "short_url_visits_lost", "Visits that the store could not take in time."
+        )
+        self.short_urls_removed = self._counter(
+            "short_urls_removed", "Short URLs that were removed because they had ended."
+        )
+
     def exposition(self) -> bytes:
         """Return the text that Prometheus scrapes."""
         return generate_latest(self.registry)

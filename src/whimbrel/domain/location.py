@@ -5,6 +5,7 @@ characters. What RFC 3986 allows stays as it was written, percent signs too, so 
 right before is the same after.
 """
 
+import contextlib
 from urllib.parse import quote
 
 import idna
@@ -42,10 +43,9 @@ def _label(label: str) -> str:
     if label.isascii():
         return label
     name, colon, port = label.partition(":")
-    try:
+    # Where that fails it is percent-encoded, as browsers read it all the same (URL Standard).
+    with contextlib.suppress(idna.IDNAError):
         name = idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        pass  # browsers read a percent-encoded host all the same (URL Standard, host parsing)
     return f"{name}{colon}{port}"
 
 

@@ -49,6 +49,8 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     content_window_seconds: Annotated[int, Meta(ge=0)] = 0
     """How long the same content to the same number is a duplicate; 0: never."""
     report_url: str = ""
+    click_url: str = ""
+    """Where the first click of each subscriber is told; empty: nowhere."""
     signing_secret: str = ""
     """Standard Webhooks secret, `whsec_` and base64; empty: reports are not signed."""
     traffic_type: TrafficType = TrafficType.TRANSACTIONAL

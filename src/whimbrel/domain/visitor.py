@@ -22,56 +22,56 @@ class AgentClass(StrEnum):
     """A browser, as far as anybody can say."""
 
 
-_MESSENGERS = (
-    # Previews in chats. developers.facebook.com/docs/sharing/webmasters/web-crawlers,
-    # faq.whatsapp.com ("WhatsApp/2..."; Signal calls itself WhatsApp/2), core.telegram.org,
-    # api.slack.com/robots, developer.x.com (cards), vk.com/dev/Share, apiok.ru, the documents of
-    # Discord, LinkedIn, Skype and Viber; iMessage calls itself facebookexternalhit. What has "bot"
-    # in its name (TelegramBot, Twitterbot, Discordbot, LinkedInBot, OdklBot...) is below.
-    r"^whatsapp/",
-    r"^viber\b",
-    r"facebookexternalhit|facebookcatalog|meta-external",
-    r"vkshare|odnoklassniki\.ru",
-    r"slack-imgproxy",
-    r"skypeuripreview",
-    r"snap url preview",
-    r"bitlybot|embedly|iframely|cardyb|mastodon/|pleroma|flipboardproxy",
+# What follows is in lower case. Whatever has the word "bot" in its name need not be here: TelegramBot,
+# Twitterbot, Discordbot, Slackbot, LinkedInBot, OdklBot, Googlebot, YandexBot, bingbot...
+_NAMES = (
+    # Previews in chats and feeds. developers.facebook.com/docs/sharing/webmasters/web-crawlers (so
+    # calls itself iMessage too), vk.com/dev/Share, api.slack.com/robots; Odnoklassniki, Skype and
+    # Teams, Snapchat, Embedly, Iframely, Bluesky, Mastodon and Flipboard by their own requests.
+    *("facebookexternalhit", "facebookcatalog", "meta-external", "vkshare", "odnoklassniki.ru"),
+    *("slack-imgproxy", "skypeuripreview", "embedly", "iframely", "cardyb", "mastodon/"),
+    "flipboardproxy",
+    # developers.google.com/crawling/docs/crawlers-fetchers: those that are no "bot".
+    *("googleother", "mediapartners-google", "feedfetcher-google", "apis-google", "google-read-"),
+    *("google-inspection", "google-safety", "google-site-verification", "google-cws"),
+    *("google-pagerenderer", "google-notebook", "google-gemini", "google-extended"),
+    *("google-agent", "googleproducer", "google favicon", "duplexweb-google"),
+    # yandex.com/support/webmaster/robot-workings/check-yandex-robots: all of them say the first.
+    *("yandex.com/bots", "yadirectfetcher"),
+    # Bing's, Yahoo's, the Internet Archive's and Mail.ru's.
+    *("bingpreview", "slurp", "ia_archiver", "mail.ru_"),
+    # Words that programs of good will have in their names.
+    *("crawl", "spider", "scraper", "preview", "prerender", "unfurl", "fetcher", "monitoring"),
+    *("validator", "headless", "phantomjs", "selenium", "puppeteer", "playwright", "lighthouse"),
+    # Libraries, wherever they name themselves.
+    *("python-requests", "python-urllib", "http.rb/", "libcurl", "cfnetwork", "okhttp"),
 )
-_SEARCH_ENGINES = (
-    # developers.google.com/crawling/docs/crawlers-fetchers: those without "bot" in their names.
-    r"googleother|mediapartners-google|feedfetcher-google|apis-google|duplexweb-google",
-    r"google-(?:read-aloud|inspectiontool|safety|site-verification|cws|pagerenderer|notebooklm)",
-    r"google-(?:geminin|extended|firebase|agent)|googleproducer|google web preview|google favicon",
-    r"chrome-lighthouse|adsbot",
-    # yandex.com/support/webmaster/robot-workings/check-yandex-robots: every one of them has this.
-    r"yandex\.com/bots|yadirectfetcher",
-    r"bingpreview|slurp|baiduspider|ia_archiver|mail\.ru_|sputnik.*webmaster",
+_BEGINNINGS = (
+    # faq.whatsapp.com: "WhatsApp/2.23.20.0 A"; Signal calls itself WhatsApp/2. Viber: "Viber".
+    *("whatsapp/", "viber"),
+    # Libraries and tools, and applications that use those of their system.
+    *("curl/", "wget/", "libwww", "lwp", "winhttp", "apache-http", "postman", "insomnia", "python"),
+    *("aiohttp", "httpx", "ruby", "java/", "dalvik/", "dart/", "go-http-client", "php", "guzzle"),
+    *("perl", "axios", "node", "undici", "got "),
 )
-_WORDS = (
-    # What programs of good will put into their names: "bot" at a word's end ("AhrefsBot/7.0",
-    # "Slackbot-LinkExpanding", "/robots.html"), and not after "cu", as in "CUBOT X30".
-    r"(?<!cu)bots?(?![a-z])|\bbot",
-    r"crawl|spider|scrap(?:er|y)|preview|prerender|unfurl|fetcher|monitor(?:ing|/)|validator",
-    r"headless|phantomjs|selenium|puppeteer|playwright|lighthouse|pagespeed",
-)
-_TOOLS = (
-    # Libraries and tools, by the names that they give themselves.
-    r"^(?:curl|wget|libwww|lwp|python|aiohttp|httpx|java|okhttp|go-http-client|ruby|php|perl|axios)",
-    r"^(?:node|undici|got |guzzle|postman|insomnia|apache-http|dart|dalvik.*build/.{0,40}\)$|winhttp)",
-    r"python-requests|python-urllib|http\.rb|libcurl|cfnetwork",
-)
-_PROGRAM = re.compile("|".join((*_MESSENGERS, *_SEARCH_ENGINES, *_WORDS, *_TOOLS)), re.IGNORECASE)
-_MOBILE = re.compile(r"mobi|android|iphone|ipad|ipod|windows phone|opera mini|ucweb", re.IGNORECASE)
-_DESKTOP = re.compile(r"windows nt|macintosh|x11|cros |linux", re.IGNORECASE)
-LONGEST_AGENT = 1_024
-"""What stands beyond so many characters of a User-Agent is not looked at."""
+_BOT = re.compile(r"(?<!cu)bots?(?![a-z])")  # at a word's end, and no "CUBOT X30"
+_MOBILE = ("mobi", "android", "iphone", "ipad", "ipod", "windows phone", "opera mini", "ucweb")
+_DESKTOP = ("windows nt", "macintosh", "x11", "cros ", "linux")
+LONGEST_AGENT = 512
+"""Characters of a User-Agent that are worth looking at; browsers' are shorter."""
 
 
 def agent_class(user_agent: str) -> AgentClass:
     """Return what visits, by its User-Agent; the empty text stands for a header that is missing."""
-    name = user_agent[:LONGEST_AGENT].strip()
-    if not name or _PROGRAM.search(name):
+    name = user_agent[:LONGEST_AGENT].strip().lower()
+    if not name or _is_program(name):
         return AgentClass.BOT
-    if _MOBILE.search(name):
+    if any(word in name for word in _MOBILE):
         return AgentClass.MOBILE
-    return AgentClass.DESKTOP if _DESKTOP.search(name) else AgentClass.OTHER
+    return AgentClass.DESKTOP if any(word in name for word in _DESKTOP) else AgentClass.OTHER
+
+
+def _is_program(name: str) -> bool:
+    if "bot" in name and _BOT.search(name):
+        return True
+    return name.startswith(_BEGINNINGS) or any(word in name for word in _NAMES)

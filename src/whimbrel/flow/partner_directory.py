@@ -1,5 +1,7 @@
 """All Partners in memory, read anew whenever the store says that one has changed."""
 
+from collections.abc import Mapping
+
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.short_url import domain_of
 from whimbrel.store.engine import Store
@@ -36,6 +38,11 @@ class PartnerDirectory:
     def short_domains(self) -> frozenset[str]:
         """The Partners' own short domains; what a removed one has sent stays short."""
         return self._short_domains
+
+    @property
+    def everybody(self) -> Mapping[int, Partner]:
+        """All Partners by their numbers, the removed ones too; another object when one changes."""
+        return self._by_id
 
     def by_login(self, login: str) -> Partner | None:
         """Return the Partner with this login."""

@@ -1,4 +1,4 @@
-"""Tells Partners every state: claim what is due, POST, record what the receiver said.
+"""Tells Partners every state, and first clicks: claim what is due, POST, record the answer.
 
 A 2xx acknowledges; anything else is tried again with growing pauses for more than a day, then kept
 as dead for `whimbrel reports redeliver`. The order within a chain is the store's doing.
@@ -39,6 +39,8 @@ _log = structlog.get_logger(__name__)
 _MOST_IN_HAND = 4_096  # of all receivers together
 _LEASE_MARGIN = 60 * SECOND
 _EXCERPT = 300
+_NO_URL = "no URL: neither notifyUrl nor the Partner's"
+_NO_CLICK_URL = "no URL: the Partner has no click URL any more"
 
 
 class _Verdict(NamedTuple):
@@ -157,9 +159,9 @@ class Reporter:
 
     async def _post(self, report: Report) -> _Verdict:
         partner = self._partners.by_id(report.partner_id)
-        url = report.notify_url or (partner.profile.report_url if partner else "")
+        url = _url_of(report, partner) if partner else ""
         if partner is None or not url:
-            return _Verdict(None, "no URL: neither notifyUrl nor the Partner's", hopeless=True)
+            return _Verdict(None, _NO_CLICK_URL if report.clicked else _NO_URL, hopeless=True)
         body = report_body(report, partner, self._numbering.mcc_mnc(report.dest_addr))
         try:
             answer = await self._http.post(url, body, self._headers(report, partner, body))
@@ -210,6 +212,13 @@ class Reporter:
             self._metrics.report_age_seconds.observe(age / SECOND)
         elif attempt.state is ReportState.DEAD:
             _log.warning("report_is_dead", chain_id=attempt.chain_id, report_id=attempt.report_id)
+
+
+def _url_of(report: Report, partner: Partner) -> str:
+    """Return where a report goes; empty if nobody has said so."""
+    if report.clicked is not None:
+        return partner.profile.click_url
+    return report.notify_url or partner.profile.report_url
 
 
 @lru_cache(maxsize=1_024)

@@ -1,4 +1,4 @@
-"""A delivery report as the Partner reads it (`protocol.md`, section 7).
+"""A delivery report as the Partner reads it (`protocol.md`, section 7), and the report of a click.
 
 camelCase ends here and in `web/`. Every member but `id` is always present, for deployed clients
 index them blindly.
@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from whimbrel.clock import SECOND
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import Partner
-from whimbrel.domain.receipt import Report
+from whimbrel.domain.receipt import ClickedUrl, Report
 from whimbrel.domain.segments import part_count
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +36,15 @@ class _Body(Struct, rename="camel"):
     traffic_type: int
 
 
+class _ClickBody(Struct, rename="camel", tag_field="event", tag="click"):
+    mt_num: str
+    id: str | UnsetType
+    dest_addr: str
+    short_url: str
+    target_url: str
+    clicked_at: str
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,6 +55,8 @@ def report_body(report: Report, partner: Partner, mcc_mnc: str) -> bytes:
     that moved to another one keeps it; empty where it is not known.
     """
     zone = partner.zone
+    if report.clicked is not None:
+        return _click_body(report, report.clicked, zone)
     return _encode(
         _Body(
             id=UNSET if report.partner_ref is None else report.partner_ref,
@@ -69,6 +80,20 @@ def _parts(report: Report) -> str:
     if report.channel != Channel.SMS or report.text is None:
         return _ONE_PART
     return f"{part_count(report.text):03}"
+
+
+def _click_body(report: Report, clicked: ClickedUrl, zone: tzinfo) -> bytes:
+    """Return the JSON of a subscriber's first click; the form is Whimbrel's own."""
+    return _encode(
+        _ClickBody(
+            mt_num=str(report.chain_id),
+            id=UNSET if report.partner_ref is None else report.partner_ref,
+            dest_addr=report.dest_addr,
+            short_url=clicked.short_url,
+            target_url=clicked.target,
+            clicked_at=_date(report.done_at, zone),
+        )
+    )
 
 
 def _date(moment: int | None, zone: tzinfo) -> str:

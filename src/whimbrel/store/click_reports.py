@@ -48,7 +48,7 @@ def click_lane(partner_id: int) -> str:
 
 
 def add_click_reports(reports: Iterable[NewClickReport]) -> Steps[int]:
-    """Write the first click of each chain that is there and was not told of one; return how many."""
+    """Write the click of each chain that has told of none before; return how many were written."""
     added = 0
     for link_id, partner_id, clicked_at, clicked in reports:
         span = links_of(chain_of(link_id))

@@ -14,9 +14,8 @@ from whimbrel.store.click_reports import NewClickReport, add_click_reports
 from whimbrel.store.engine import Ask, Do, Params, Statement, Steps, ask_one
 from whimbrel.store.short_urls import release_uids
 
-REMOVAL_BATCH = 200
-"""Short URLs that are removed in one transaction, at most; it stops the event loop for so long."""
-_MOST_VISITS_REMOVED = 2_000  # in one transaction; a short URL with more takes several
+_BATCH = 100  # short URLs that are removed in one transaction, which others wait for
+_MOST_VISITS_REMOVED = 1_000  # in one transaction; a short URL with more takes several
 
 # One that was removed meanwhile keeps nothing: its UID may be another's soon.
 _KEEP = Statement("""
@@ -44,8 +43,9 @@ class NewClick(NamedTuple):
     agent: AgentClass
     counted: bool
     """Whether it is a click: not a crawler's, and not ahead of time."""
-    idle_until: int | None = None
-    """When the short URL ends after this click unless there is another; None: never."""
+    idle_until: int | None = 0
+    """When the short URL ends after this click unless there is another; None: never. An earlier
+    moment than before changes nothing."""
     partner_id: int = 0
     link_id: int = 0
     clicked: ClickedUrl | None = None
@@ -61,9 +61,9 @@ def record_clicks(batches: list[list[NewClick]]) -> Steps[list[int]]:
     yield Do(_KEEP, [(one.at, one.agent, int(one.counted), one.uid) for one in visits])
     answers = yield Ask(_COUNT, [_counted(uid, clicks) for uid, clicks in by_uid.items()])
     told = yield from add_click_reports(
-        _report_of(click)
+        report
         for clicks, rows in zip(by_uid.values(), answers, strict=True)
-        for click in _first_ever(clicks, rows[0][0] if rows else 0)
+        for report in _first_click(clicks, rows[0][0] if rows else 0)
     )
     return [told] + [0] * (len(batches) - 1)
 
@@ -82,15 +82,13 @@ def _counted(uid: str, visits: list[NewClick]) -> Params:
     )
 
 
-def _first_ever(visits: list[NewClick], clicks: int) -> Iterable[NewClick]:
-    """Return the first click among visits of one short URL, if it had none before these."""
-    counted = sorted((one for one in visits if one.counted), key=lambda one: one.at)
-    return counted[:1] if counted and clicks == len(counted) and counted[0].clicked else ()
-
-
-def _report_of(click: NewClick) -> NewClickReport:
-    assert click.clicked is not None
-    return NewClickReport(click.link_id, click.partner_id, click.at, click.clicked)
+def _first_click(visits: list[NewClick], clicks: int) -> Iterable[NewClickReport]:
+    """Return what is to be told if a short URL had no click before these visits."""
+    counted = [one for one in visits if one.counted]
+    if counted and clicks == len(counted):
+        first = min(counted, key=lambda one: one.at)
+        if first.clicked is not None:
+            yield NewClickReport(first.link_id, first.partner_id, first.at, first.clicked)
 
 
 _ENDED = Statement("SELECT uid FROM short_urls WHERE expires_at <= :now LIMIT :room")
@@ -102,19 +100,24 @@ RETURNING click_id
 _REMOVE = Statement("DELETE FROM short_urls WHERE uid = :uid")
 
 
-def remove_ended(moments: list[int]) -> Steps[list[list[str]]]:
-    """Remove short URLs that have ended by each moment, a batch at most; return their UIDs.
+class Removed(NamedTuple):
+    """The UIDs that are free again, and whether more may have ended."""
 
-    Short of a full batch, nothing more has ended, or one with very many visits has lost some.
-    """
-    removed: list[list[str]] = []
+    uids: list[str]
+    more: bool
+
+
+def remove_ended(moments: list[int]) -> Steps[list[Removed]]:
+    """Remove short URLs that have ended by each moment, a batch at most."""
+    removed: list[Removed] = []
     for now in moments:
-        ended = yield from ask_one(_ENDED, now, REMOVAL_BATCH)
-        idle = yield from ask_one(_IDLE, now, REMOVAL_BATCH - len(ended))
-        uids = yield from _without_visits(dict.fromkeys(uid for (uid,) in [*ended, *idle]))
+        ended = yield from ask_one(_ENDED, now, _BATCH)
+        idle = yield from ask_one(_IDLE, now, _BATCH - len(ended))
+        wanted = dict.fromkeys(uid for (uid,) in [*ended, *idle])
+        uids = yield from _without_visits(wanted)
         yield Do(_REMOVE, [(uid,) for uid in uids])
         yield from release_uids(uids)
-        removed.append(uids)
+        removed.append(Removed(uids, len(ended) + len(idle) == _BATCH or len(uids) < len(wanted)))
     return removed
 
 

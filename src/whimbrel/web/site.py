@@ -18,6 +18,7 @@ from whimbrel.web.answers import error_body, send_json, send_refusal
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.hooks import WhatsappHook
 from whimbrel.web.openapi import openapi_document
+from whimbrel.web.redirect import Redirect
 
 _log = structlog.get_logger(__name__)
 _SEND_PATH = "/send"
@@ -28,10 +29,14 @@ def create_site(
     send_endpoint: SendEndpoint,
     whatsapp: WhatsappHook,
     metrics: Metrics,
+    redirect: Redirect,
     *,
     is_ready: Callable[[], Awaitable[None]],
 ) -> ASGIApp:
-    """Return the whole site. `is_ready` raises `StoreUnavailable` while the gateway is not."""
+    """Return the whole site. `is_ready` raises `StoreUnavailable` while the gateway is not.
+
+    What belongs to a short domain goes to `redirect`, whatever the path: nothing else is there.
+    """
     openapi = openapi_document()
 
     async def healthz(_: Request) -> Response:
@@ -64,8 +69,11 @@ def create_site(
     )
 
     async def site(scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the hot path straight to its endpoint."""
-        if scope["type"] == "http" and scope["path"] == _SEND_PATH and scope["method"] == "POST":
+        """Take the hot paths straight to their endpoints."""
+        place = redirect.place_of(scope) if scope["type"] == "http" else None
+        if place is not None:
+            await redirect.answer(place, scope, send)
+        elif scope["type"] == "http" and scope["path"] == _SEND_PATH and scope["method"] == "POST":
             await send_endpoint(scope, receive, send)
         else:
             await router(scope, receive, send)

@@ -1,0 +1,118 @@
+"""Whose short URLs are where: by the host that is asked, and by the path.
+
+A base without a path has its host for itself: nothing else is served there. One with a path has
+what lies below it. The gateway's own base leads to every Partner's short URLs, since a Partner may
+have got a domain of its own later; a Partner's domain leads to its own alone, so that nobody can
+borrow its good name.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from whimbrel.domain.partner import Partner
+from whimbrel.domain.short_url import LONGEST_UID, SHORTEST_UID
+from whimbrel.flow.partner_directory import PartnerDirectory
+
+_UID = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST_UID},{LONGEST_UID}}}")
+_MOST_HOSTS = 1_000  # spellings that are remembered; anybody may send any
+
+
+class ShortPlace(NamedTuple):
+    """A request for a short URL."""
+
+    base: str
+    """What stands before the UID there."""
+    uid: str
+    """Empty: the path cannot be a short URL's."""
+    owners: frozenset[int] | None
+    """The Partners whose short URLs are there; None: everybody's."""
+
+
+class _Base(NamedTuple):
+    base: str
+    prefix: str
+    """The path before the UID, with a slash at its end."""
+    owners: frozenset[int] | None
+
+
+class ShortDomains:
+    """All short domains at present."""
+
+    def __init__(self, partners: PartnerDirectory, gateway_base: str) -> None:
+        """`gateway_base` is the gateway's own, as `gateway_base` of `shortening.py` tells it."""
+        self._partners = partners
+        self._gateway_base = gateway_base
+        self._seen: Mapping[int, Partner] | None = None
+        self._by_host: dict[str, list[_Base]] = {}
+        self._anywhere: list[_Base] = []
+        self._spellings: dict[bytes, list[_Base]] = {}
+
+    def find(self, host: bytes, path: str) -> ShortPlace | None:
+        """Return the place that a request asks for; None if it is for the rest of the site.
+
+        `host` is the header as it came, `path` is decoded. The port makes no difference: proxies
+        leave it out, or put their own there.
+        """
+        if self._seen is not self._partners.everybody:
+            self._read()
+        bases = self._spellings.get(host)
+        if bases is None:
+            bases = self._remember(host)
+        for base, prefix, owners in bases:
+            if path.startswith(prefix):
+                rest = path[len(prefix) :]
+                return ShortPlace(base, rest if _UID.fullmatch(rest) else "", owners)
+        return None
+
+    def _remember(self, host: bytes) -> list[_Base]:
+        if len(self._spellings) >= _MOST_HOSTS:
+            self._spellings.clear()
+        bases = self._by_host.get(_name_of(host), self._anywhere)
+        self._spellings[host] = bases
+        return bases
+
+    def _read(self) -> None:
+        """Read the Partners' domains anew. The longest path comes first, so that "/" is the last.
+
+        The gateway's own prefix is served whatever the host, for a proxy may pass on another one.
+        """
+        self._seen = self._partners.everybody
+        owners: dict[str, set[int]] = {}
+        for partner_id, partner in self._seen.items():
+            if partner.profile.short_domain:
+                owners.setdefault(partner.profile.short_domain, set()).add(partner_id)
+        found = [(url, frozenset(ids)) for url, ids in owners.items() if url != self._gateway_base]
+        bases = [(urlsplit(url), _Base(url, _prefix(url), ids)) for url, ids in found]
+        own = None
+        if self._gateway_base:
+            own = _Base(self._gateway_base, _prefix(self._gateway_base), None)
+            bases.append((urlsplit(self._gateway_base), own))
+        self._anywhere = [own] if own and own.prefix != "/" else []
+        self._by_host = {}
+        for split, base in bases:
+            self._by_host.setdefault(_ascii(split.hostname or ""), []).append(base)
+        for here in self._by_host.values():
+            here += [base for base in self._anywhere if base not in here]
+            here.sort(key=lambda base: len(base.prefix), reverse=True)
+        self._spellings = {}
+
+
+def _prefix(base: str) -> str:
+    return f"{urlsplit(base).path}/"
+
+
+def _name_of(host: bytes) -> str:
+    """Return the name in a Host header, without port and final dot (RFC 9110, section 7.2)."""
+    name = host.decode("latin-1").strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0].rstrip(".")
+
+
+def _ascii(hostname: str) -> str:
+    try:
+        return hostname if hostname.isascii() else hostname.encode("idna").decode("ascii")
+    except UnicodeError:
+        return hostname
