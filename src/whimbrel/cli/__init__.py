@@ -11,6 +11,7 @@ from whimbrel.cli import (
     demo,
     doctor,
     inbound,
+    links,
     message,
     numbering,
     partner,
@@ -40,6 +41,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(reports.app, name="reports")
 app.add_typer(inbound.app, name="inbound")
 app.add_typer(numbering.app, name="numbering")
+app.add_typer(links.app, name="links")
 
 
 @app.command("version")

@@ -18,7 +18,7 @@ from whimbrel.cli.terminal import (
 )
 from whimbrel.clock import SystemClock
 from whimbrel.domain.cascade import NEVER
-from whimbrel.domain.status import ErrorCode, LinkState, Status
+from whimbrel.domain.status import CLICKED, ErrorCode, LinkState, Status
 from whimbrel.store.history import Story, tell_stories
 from whimbrel.store.reports import ReportState
 
@@ -135,6 +135,9 @@ def _events(story: Story) -> Iterator[tuple[int, str, str]]:
         state = LinkState(receipt["state"]).name.lower()
         told = f"{channels[receipt['link_id']]}{state} at {moment(receipt['happened_at'])}"
         yield receipt["received_at"], "receipt", _words(told, receipt, "code", "detail")
+    for click in story.clicks:
+        what = "click" if click["counted"] else "visit"
+        yield click["at"], what, f"{click['uid']}: {click['agent']}"
     names = {
         report["report_id"]: channels[report["link_id"]] + _report_name(report)
         for report in story.reports
@@ -155,6 +158,8 @@ def _words(told: str, row: dict[str, Any], *names: str) -> str:
 
 
 def _report_name(report: dict[str, Any]) -> str:
+    if report["status"] == CLICKED:
+        return "first click"
     status = Status(report["status"])
     error = f" errorCode {report['error_code']}" if status is Status.UNDELIVERED else ""
     return f"{int(status)} {status.name.lower().replace('_', ' ')}{error}"

@@ -15,6 +15,7 @@ from rich.table import Table
 from whimbrel.cli.partner_options import (
     Burst,
     Cascades,
+    ClickUrl,
     Concurrency,
     ContentWindow,
     DefaultSender,
@@ -85,6 +86,7 @@ def add(
     duplicate_control: Duplicates = None,
     content_window_seconds: ContentWindow = None,
     report_url: ReportUrl = None,
+    click_url: ClickUrl = None,
     traffic_type: Traffic = None,
     zone: Zone = None,
     rate: RateOption = None,
@@ -135,6 +137,7 @@ def set_partner(
     duplicate_control: Duplicates = None,
     content_window_seconds: ContentWindow = None,
     report_url: ReportUrl = None,
+    click_url: ClickUrl = None,
     traffic_type: Traffic = None,
     zone: Zone = None,
     rate: RateOption = None,

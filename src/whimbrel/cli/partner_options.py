@@ -52,6 +52,10 @@ ContentWindow = Annotated[
     ),
 ]
 ReportUrl = Annotated[str | None, typer.Option(help="Where its delivery reports go.")]
+ClickUrl = Annotated[
+    str | None,
+    typer.Option(help="Where the first click of each subscriber is told; '': nowhere."),
+]
 Traffic = Annotated[TrafficType | None, typer.Option(help="trafficType of its reports.")]
 Zone = Annotated[
     str | None,
@@ -142,6 +146,8 @@ def _check(profile: Profile) -> None:
             fail(f"subnet: {error}")
     if profile.report_url and not usable_url(profile.report_url):
         fail("report-url: it must be an absolute http or https URL")
+    if profile.click_url and not usable_url(profile.click_url):
+        fail("click-url: it must be an absolute http or https URL")
     try:
         zone_of(profile.zone)
     except ValueError as error:

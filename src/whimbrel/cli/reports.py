@@ -1,6 +1,5 @@
-"""`whimbrel reports`: delivery reports that wait, failed or are dead."""
+"""`whimbrel reports`: reports, of states and of clicks, that wait, failed or are dead."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,14 +8,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from whimbrel.cli.terminal import (
+    FOREVER,
     GREATEST_MT_NUM,
+    Before,
     ConfigOption,
+    Since,
     console,
     fail,
     moment,
+    moment_of,
     with_store,
 )
-from whimbrel.clock import DAY, SystemClock
+from whimbrel.clock import SystemClock
+from whimbrel.domain.status import CLICKED
 from whimbrel.store.engine import Store
 from whimbrel.store.history import ReportFilter, list_reports
 from whimbrel.store.partners import all_partners
@@ -24,7 +28,6 @@ from whimbrel.store.reports import Redelivery, ReportState, redeliver_reports
 
 app = typer.Typer(help="Delivery reports to Partners.", no_args_is_help=True)
 _ANY_STATE = -1
-_FOREVER = 1 << 60
 
 
 class StateOption(StrEnum):
@@ -40,10 +43,6 @@ MtNum = Annotated[
     int | None, typer.Option("--mtnum", min=1, max=GREATEST_MT_NUM, help="Of this message.")
 ]
 PartnerOption = Annotated[str | None, typer.Option("--partner", help="Of this login.")]
-Since = Annotated[
-    str | None, typer.Option(help="From this moment on: 2026-11-23T10:00:00+03:00, or 2h, 3d ago.")
-]
-Before = Annotated[str | None, typer.Option(help="Before this moment, written alike.")]
 
 
 @app.command("list")
@@ -60,8 +59,8 @@ def list_command(
     wish = ReportFilter(
         mt_num or 0,
         partner or "",
-        _moment_of("since", since, 0),
-        _moment_of("before", before, _FOREVER),
+        moment_of("since", since, 0),
+        moment_of("before", before, FOREVER),
         ReportState[state.name] if state else _ANY_STATE,
         limit,
     )
@@ -74,8 +73,8 @@ def list_command(
         last = f"{http or ''} {answer or ''}".strip()
         name = ReportState(kept).name.lower()
         table.add_row(
-            str(chain_id), escape(login), str(status), name, str(attempts), due, moment(created_at),
-            escape(last[:80]),
+            str(chain_id), escape(login), _status(status), name, str(attempts), due,
+            moment(created_at), escape(last[:80]),
         )  # fmt: skip
     console.print(table)
 
@@ -97,7 +96,7 @@ def redeliver(
     if partner is not None and since is None:
         fail("--partner needs --since")
     now = SystemClock().now()
-    start, end = _moment_of("since", since, 0), _moment_of("before", before, _FOREVER)
+    start, end = moment_of("since", since, 0), moment_of("before", before, FOREVER)
 
     async def work(store: Store) -> int:
         partner_id = await _partner_id(store, partner) if partner else None
@@ -108,21 +107,11 @@ def redeliver(
     console.print(f"{count} reports are due again.")
 
 
+def _status(status: int) -> str:
+    return "click" if status == CLICKED else str(status)
+
+
 async def _partner_id(store: Store, login: str) -> int:
     stored = await store.read(all_partners, None)
     found = [one.partner for one in stored if one.partner.login == login]
     return found[0].partner_id if found else fail(f"login: there is no Partner {login!r}")
-
-
-def _moment_of(option: str, text: str | None, otherwise: int) -> int:
-    """Read a moment: ISO 8601 (UTC if it has no offset), or a while ago, such as 90m, 2h, 3d."""
-    if text is None:
-        return otherwise
-    units = {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}
-    if text[:-1].isdecimal() and text[-1] in units:
-        return max(SystemClock().now() - int(text[:-1]) * units[text[-1]], 0)
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"{option}: {text!r} is neither a moment (2026-11-23T10:00) nor a while ago (2h)")
-    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1_000)

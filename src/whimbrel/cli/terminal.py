@@ -11,6 +11,7 @@ from typing import Annotated, Never, TypeVar
 import typer
 from rich.console import Console
 
+from whimbrel.clock import DAY, SystemClock
 from whimbrel.settings import ENVIRONMENT_PREFIX, Settings, load
 from whimbrel.store.engine import Store
 from whimbrel.store.migrate import upgrade
@@ -30,6 +31,13 @@ ConfigOption = Annotated[
         help=f"The settings' file; else {ENVIRONMENT_PREFIX}CONFIG, else ./{CONFIG_NAME}.",
     ),
 ]
+
+FOREVER = 1 << 60
+"""A moment that never comes."""
+Since = Annotated[
+    str | None, typer.Option(help="From this moment on: 2026-11-23T10:00:00+03:00, or 2h, 3d ago.")
+]
+Before = Annotated[str | None, typer.Option(help="Before this moment, written alike.")]
 
 
 def read_settings(config: Path | None) -> Settings:
@@ -90,3 +98,20 @@ def moment(at: int | None) -> str:
     if at is None:
         return "-"
     return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+
+
+def moment_of(option: str, text: str | None, otherwise: int) -> int:
+    """Read a moment: ISO 8601 (UTC if it has no offset), or a while ago, such as 90m, 2h, 3d.
+
+    Ends the command with the option's name if it is neither.
+    """
+    if text is None:
+        return otherwise
+    units = {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}
+    if text[:-1].isdecimal() and text[-1] in units:
+        return max(SystemClock().now() - int(text[:-1]) * units[text[-1]], 0)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: {text!r} is neither a moment (2026-11-23T10:00) nor a while ago (2h)")
+    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1_000)

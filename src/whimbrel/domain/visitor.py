@@ -8,6 +8,7 @@ and `Cubot` makes telephones.
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 
 class AgentClass(StrEnum):
@@ -22,7 +23,7 @@ class AgentClass(StrEnum):
     """A browser, as far as anybody can say."""
 
 
-# What follows is in lower case. Whatever has the word "bot" in its name need not be here: TelegramBot,
+# All in lower case. Whatever has the word "bot" in its name need not be here: TelegramBot,
 # Twitterbot, Discordbot, Slackbot, LinkedInBot, OdklBot, Googlebot, YandexBot, bingbot...
 _NAMES = (
     # Previews in chats and feeds. developers.facebook.com/docs/sharing/webmasters/web-crawlers (so
@@ -61,8 +62,12 @@ LONGEST_AGENT = 512
 """Characters of a User-Agent that are worth looking at; browsers' are shorter."""
 
 
+@lru_cache(maxsize=4_096)
 def agent_class(user_agent: str) -> AgentClass:
-    """Return what visits, by its User-Agent; the empty text stands for a header that is missing."""
+    """Return what visits, by its User-Agent; the empty text stands for a header that is missing.
+
+    The names of the day are remembered: they are few, and each costs a long look.
+    """
     name = user_agent[:LONGEST_AGENT].strip().lower()
     if not name or _is_program(name):
         return AgentClass.BOT

@@ -36,6 +36,12 @@ FROM reports r WHERE r.link_id >= :first AND r.link_id <= :last ORDER BY r.repor
 _SHORT_URLS = Statement("""
 SELECT uid, target, visits, clicks, expires_at, idle_until FROM short_urls WHERE uid = :uid
 """)
+# Those of a short URL that is shared are of many messages.
+_CLICKS = Statement("""
+SELECT c.uid, c.at, c.agent, c.counted
+FROM short_urls s JOIN clicks c ON c.uid = s.uid WHERE s.chain_id = :chain_id
+ORDER BY c.at, c.click_id LIMIT 1000
+""")
 _ATTEMPTS = Statement("""
 SELECT report_id, attempt, ended_at, latency, http_status, answer
 FROM report_attempts WHERE report_id = :report_id ORDER BY attempt
@@ -54,6 +60,8 @@ class Story(NamedTuple):
     report_attempts: list[dict[str, Any]]
     short_urls: list[dict[str, Any]]
     """Those in the links' texts that have not been removed."""
+    clicks: list[dict[str, Any]]
+    """Visits of those among them that nobody else has; the first thousand."""
 
 
 def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
@@ -73,6 +81,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
         attempts = yield Ask(_ATTEMPTS, [(row[0],) for row in reports])
         uids = dict.fromkeys(uid for row in links for uid in (row[-1] or "").split())
         short_urls = yield Ask(_SHORT_URLS, [(uid,) for uid in uids])
+        clicks = yield from ask_one(_CLICKS, chain_id)
         stories.append(
             Story(
                 _named(_CHAIN, chains)[0],
@@ -83,6 +92,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
                 _named(_REPORTS, reports),
                 _named(_ATTEMPTS, [row for rows in attempts for row in rows]),
                 _named(_SHORT_URLS, [row for rows in short_urls for row in rows]),
+                _named(_CLICKS, clicks),
             )
         )
     return stories
