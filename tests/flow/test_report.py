@@ -25,14 +25,18 @@ from tests.support.partner_spy import Answer, PartnerSpy
 from tests.support.registry import some_ranges
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND, SystemClock
 from whimbrel.domain.chain import Refused
+from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Image, Text
 from whimbrel.domain.partner import TrafficType
+from whimbrel.domain.receipt import ClickedUrl
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.http_out import AddressRule, HttpOut
 from whimbrel.metrics import Metrics
+from whimbrel.store.click_reports import NewClickReport, add_click_reports
+from whimbrel.store.engine import Steps
 from whimbrel.store.numbering import NumberingImport, import_ranges
 from whimbrel.store.partners import PartnerChange, change_partners, remove_partners
 from whimbrel.store.reports import Redelivery, ReportState, redeliver_reports
@@ -300,6 +304,77 @@ async def test_a_partner_is_told_what_it_asked_for(
     await receive(reporting.store, a_receipt(S.DELIVERED))
     await reporting.deliver_all()
     assert spy.statuses == told
+
+
+CLICK = {
+    "event": "click",
+    "mtNum": "1",
+    "id": "order-1",
+    "destAddr": "79161234567",
+    "shortUrl": "https://go.example/abcd",
+    "targetUrl": "https://shop.example/",
+    "clickedAt": "2026-11-23T05:13:29+0300",
+}
+
+
+async def a_first_click(store: SqliteStore, **chain: Any) -> None:
+    await accept(store, a_chain(**chain))
+    clicked = ClickedUrl("https://go.example/abcd", "https://shop.example/")
+    report = NewClickReport(link_id(1, 0), 1, START + 9_500, clicked)
+    await store.write(_tell, report)
+
+
+def _tell(reports: list[NewClickReport]) -> Steps[list[None]]:
+    yield from add_click_reports(reports)
+    return [None] * len(reports)
+
+
+async def test_a_click_has_its_own_form_and_url(
+    reporting: Reporting, spy: PartnerSpy, other_spy: PartnerSpy
+) -> None:
+    reporting.clock.moment = START + DAY
+    click_url = f"{other_spy.base}/clicks"
+    await reporting.configure(report_url=spy.url, click_url=click_url, signing_secret=SECRET)
+    await a_first_click(reporting.store, partner_ref="order-1", notify_url=spy.url)
+    await reporting.deliver()
+    [post] = other_spy.posts
+    assert (post.path, post.json, list(post.json)) == ("/clicks", CLICK, list(CLICK))
+    assert post.headers["webhook-signature"].startswith("v1,")
+    assert spy.posts == []
+
+
+async def test_a_click_without_an_id_and_in_another_zone(
+    reporting: Reporting, spy: PartnerSpy
+) -> None:
+    reporting.clock.moment = START + DAY
+    await reporting.configure(click_url=spy.url, zone="Asia/Vladivostok")
+    await a_first_click(reporting.store, registered_delivery=0)
+    await reporting.deliver()
+    told = {**CLICK, "clickedAt": "2026-11-23T12:13:29+1000"}
+    assert spy.posts[0].json == {name: value for name, value in told.items() if name != "id"}
+
+
+async def test_a_click_is_tried_again_and_dies_without_a_url(
+    reporting: Reporting, spy: PartnerSpy, database: Database
+) -> None:
+    reporting.clock.moment = START + DAY
+    spy.answers.append(503)
+    await reporting.configure(click_url=spy.url)
+    await a_first_click(reporting.store)
+    await reporting.deliver()
+    assert reporting.states() == [ReportState.DUE]
+    await reporting.configure(click_url="")
+    reporting.clock.advance(5 * SECOND)
+    await reporting.deliver()
+    assert reporting.states() == [ReportState.DEAD]
+    [_, (words,)] = database.rows("SELECT answer FROM report_attempts ORDER BY attempt")
+    assert "no click URL" in words
+    await reporting.configure(click_url=spy.url)
+    wish = Redelivery(reporting.clock.now(), chain_id=1)
+    await reporting.store.write(redeliver_reports, wish)
+    await reporting.deliver()
+    assert reporting.states() == [ReportState.ACKNOWLEDGED]
+    assert spy.posts[0].body == spy.posts[1].body
 
 
 # The signature

@@ -7,6 +7,8 @@ import pytest
 from tests.support.builders import Database
 from whimbrel.store import (
     chains,
+    click_reports,
+    clicks,
     links,
     numbering,
     parts,
@@ -19,7 +21,10 @@ from whimbrel.store import (
 from whimbrel.store.engine import Statement
 from whimbrel.store.sqlite import connect
 
-MODULES = [chains, links, numbering, parts, receipts, reports, short_urls, submits, timers]
+MODULES = [
+    *(chains, click_reports, clicks, links, numbering, parts, receipts, reports, short_urls),
+    *(submits, timers),
+]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
     for module in MODULES
@@ -64,7 +69,10 @@ INDEXES = {
     (reports, "_LANES"): "reports_due",
     (reports, "_CLAIM"): "reports_due",
     (reports, "_PROMOTE"): "reports_open",
-    (reports, "_FIRST_OPEN"): "reports_open",
+    (click_reports, "_INSERT"): "reports_open",
+    (clicks, "_ENDED"): "short_urls_expires",
+    (clicks, "_IDLE"): "short_urls_idle",
+    (clicks, "_FORGET_VISITS"): "clicks_uid",
     (reports, "_STEP_BACK"): "reports_open",
 }
 IN_ORDER = [

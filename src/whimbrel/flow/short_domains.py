@@ -61,7 +61,7 @@ class ShortDomains:
         if bases is None:
             bases = self._remember(host)
         for base, prefix, owners in bases:
-            if path.startswith(prefix):
+            if prefix == "/" or path.startswith(prefix):  # "/" is all, the path "*" too (RFC 9112)
                 rest = path[len(prefix) :]
                 return ShortPlace(base, rest if _UID.fullmatch(rest) else "", owners)
         return None
@@ -76,7 +76,8 @@ class ShortDomains:
     def _read(self) -> None:
         """Read the Partners' domains anew. The longest path comes first, so that "/" is the last.
 
-        The gateway's own prefix is served whatever the host, for a proxy may pass on another one.
+        The gateway's own prefix is served on every host but the Partners', for a proxy may pass on
+        another name than the gateway is known by.
         """
         self._seen = self._partners.everybody
         owners: dict[str, set[int]] = {}
@@ -94,7 +95,6 @@ class ShortDomains:
         for split, base in bases:
             self._by_host.setdefault(_ascii(split.hostname or ""), []).append(base)
         for here in self._by_host.values():
-            here += [base for base in self._anywhere if base not in here]
             here.sort(key=lambda base: len(base.prefix), reverse=True)
         self._spellings = {}
 
