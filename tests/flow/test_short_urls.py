@@ -241,7 +241,7 @@ PLACES = [
     (GO, (f"{BRAND}/s",), "go.brand.example", "/s/abcd", ShortPlace(f"{BRAND}/s", "abcd", OF_ONE)),
     (GO, (f"{BRAND}/s",), "go.brand.example", "/send", None),
     (GO, (f"{BRAND}/s",), "other.example", "/s/abcd", None),
-    ("https://го.рф", (), "xn--c1ay.xn--p1ai", "/abcd", ShortPlace("https://го.рф", "abcd", None)),
+    ("https://го.рф", (), "xn--c1aw.xn--p1ai", "/abcd", ShortPlace("https://го.рф", "abcd", None)),
 ]
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from yarl import URL
@@ -20,6 +19,7 @@ from tests.support.gateway import (
     running_gateway,
 )
 from tests.web.wire import Answer, a_text, write_lock
+from whimbrel import app
 from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain.partner import Profile
 from whimbrel.domain.short_url import ShortUrlMode
@@ -417,28 +417,17 @@ async def test_what_is_known_leads_on_while_the_store_cannot_be_read(tmp_path: P
             gateway.store._writer.execute("ALTER TABLE lost RENAME TO short_urls")
 
 
-async def test_a_clean_stop_loses_no_click(tmp_path: Path) -> None:
-    """Visits go on until the server has closed; a second gateway on the store sees them all."""
+async def test_a_clean_stop_loses_no_click(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visits are written at the stop alone; a second gateway on the store sees them all."""
+    monkeypatch.setattr(app, "_CLICKS_SECONDS", 3_600.0)
     profile = a_profile(short_urls=ShortUrlMode.PER_SUBSCRIBER)
-    led = 0
     async with running_gateway(
         tmp_path, settings=short_settings(), partners={"shop": profile}
     ) as gateway:
         uids = [await shortened(gateway) for _ in range(3)]
-
-        async def visit(number: int) -> None:
-            nonlocal led
-            while True:
-                try:
-                    answer = await ask(gateway, f"/{uids[number % 3]}")
-                except aiohttp.ClientError:
-                    return
-                led += answer.status == 302
-                if led > 300:
-                    return
-
-        await asyncio.gather(*(visit(number) for number in range(8)))
-        assert gateway.gateway._clicks._waiting, "all of them had been written before the stop"
+        answers = await asyncio.gather(*(ask(gateway, f"/{uid}") for uid in uids * 100))
+        assert {answer.status for answer in answers} == {302}
+        assert query(gateway, "SELECT count(*) FROM clicks") == [(0,)]
     async with running_gateway(tmp_path, settings=short_settings(), partners={"x": profile}) as one:
-        assert query(one, "SELECT sum(visits), sum(clicks) FROM short_urls") == [(led, led)]
-        assert query(one, "SELECT count(*) FROM clicks") == [(led,)]
+        assert query(one, "SELECT visits, clicks FROM short_urls") == [(100, 100)] * 3
+        assert query(one, "SELECT count(*) FROM clicks") == [(300,)]

@@ -5,6 +5,7 @@ stop writes them all; a process that is killed loses those of the last moment, a
 store which was locked for longer did not take.
 """
 
+import asyncio
 from typing import NamedTuple
 
 import structlog
@@ -46,6 +47,7 @@ class Clicks:
         self._partners = partners
         self._metrics = metrics
         self._waiting: list[NewClick] = []
+        self._writing = asyncio.Lock()
         metrics.visits_waiting.set_function(lambda: len(self._waiting))
 
     def note(self, visit: Visit) -> bool:
@@ -78,8 +80,13 @@ class Clicks:
     async def flush(self) -> int:
         """Write what waits; return how many first clicks are to be told.
 
-        Raises `StoreUnavailable` if the store cannot take it now: then it goes on waiting.
+        What another call has begun to write is written too when this returns. Raises
+        `StoreUnavailable` if the store cannot take it now: then it goes on waiting.
         """
+        async with self._writing:
+            return await self._flush()
+
+    async def _flush(self) -> int:
         told = 0
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
