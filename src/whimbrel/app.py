@@ -256,7 +256,8 @@ class Gateway:
         self._gatekeeper.close()
 
     def _redirect(self, caller: CallerAddress) -> Redirect:
-        domains = ShortDomains(self._partners, gateway_base(self._settings))
+        settings = self._settings
+        domains = ShortDomains(self._partners, gateway_base(settings), settings.server.public_url)
         return Redirect(
             domains,
             self._short_urls,

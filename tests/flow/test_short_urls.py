@@ -218,6 +218,9 @@ OF_ONE = frozenset({1})
 PLACES = [
     (GO, (), "go.example", "/abcd", ShortPlace(GO, "abcd", None)),
     (GO, (), "GO.example.:8443", "/abcd", ShortPlace(GO, "abcd", None)),
+    (GO, (), "go.example", "/ab_d-_", ShortPlace(GO, "ab_d", None)),
+    (GO, (), "go.example", "/abcdefgh*", ShortPlace(GO, "abcdefgh", None)),
+    (GO, (), "go.example", "/ab-", ShortPlace(GO, "", None)),
     (GO, (), "go.example", "/abcdefghi", ShortPlace(GO, "", None)),
     (GO, (), "go.example", "/ab", ShortPlace(GO, "", None)),
     (GO, (), "go.example", "/abc\n", ShortPlace(GO, "", None)),
@@ -252,6 +255,19 @@ async def test_places(
     domains = await domains_with(store, base, *own)
     assert domains.find(host.encode(), path) == place
     assert domains.find(host.encode(), path) == place  # once more, from memory
+
+
+async def test_no_domain_takes_the_host_of_the_api(store: SqliteStore) -> None:
+    """An operator's slip of the pen must not cut off Partners and Meta."""
+    change = PartnerChange(a_partner(1, short_domain="https://gw.example"), START + 1)
+    await store.write(change_partners, change)
+    partners = PartnerDirectory(store)
+    await partners.refresh()
+    for own in ("https://gw.example", BELOW):
+        domains = ShortDomains(partners, own, "https://gw.example/")
+        assert domains.find(b"gw.example", "/send") is None
+        assert domains.find(b"gw.example", "/abcd") is None
+    assert domains.find(b"gw.example", "/l/abcd") == ShortPlace(BELOW, "abcd", None)
 
 
 async def test_a_new_domain_is_followed(store: SqliteStore) -> None:

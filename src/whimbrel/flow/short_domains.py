@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import structlog
+
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.short_url import LONGEST_UID, SHORTEST_UID
 from whimbrel.flow.partner_directory import PartnerDirectory
 
+_log = structlog.get_logger(__name__)
 _UID = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST_UID},{LONGEST_UID}}}")
+_NOT_AT_THE_END = "-_*~"  # of no UID, but the mark that closes WhatsApp's markup may get there
 _MOST_HOSTS = 1_000  # spellings that are remembered; anybody may send any
 
 
@@ -40,10 +44,14 @@ class _Base(NamedTuple):
 class ShortDomains:
     """All short domains at present."""
 
-    def __init__(self, partners: PartnerDirectory, gateway_base: str) -> None:
-        """`gateway_base` is the gateway's own, as `gateway_base` of `shortening.py` tells it."""
+    def __init__(self, partners: PartnerDirectory, gateway_base: str, public_url: str = "") -> None:
+        """`gateway_base` is the gateway's own, as `gateway_base` of `shortening.py` tells it.
+
+        The host of `public_url` is the API's and Meta's: no base has it for itself.
+        """
         self._partners = partners
         self._gateway_base = gateway_base
+        self._public_host = urlsplit(public_url).hostname
         self._seen: Mapping[int, Partner] | None = None
         self._by_host: dict[str, list[_Base]] = {}
         self._anywhere: list[_Base] = []
@@ -62,7 +70,7 @@ class ShortDomains:
             bases = self._remember(host)
         for base, prefix, owners in bases:
             if prefix == "/" or path.startswith(prefix):  # "/" is all, the path "*" too (RFC 9112)
-                rest = path[len(prefix) :]
+                rest = path[len(prefix) :].rstrip(_NOT_AT_THE_END)
                 return ShortPlace(base, rest if _UID.fullmatch(rest) else "", owners)
         return None
 
@@ -80,23 +88,27 @@ class ShortDomains:
         another name than the gateway is known by.
         """
         self._seen = self._partners.everybody
-        owners: dict[str, set[int]] = {}
+        owners: dict[str, frozenset[int] | None] = {}
         for partner_id, partner in self._seen.items():
-            if partner.profile.short_domain:
-                owners.setdefault(partner.profile.short_domain, set()).add(partner_id)
-        found = [(url, frozenset(ids)) for url, ids in owners.items() if url != self._gateway_base]
-        bases = [(urlsplit(url), _Base(url, _prefix(url), ids)) for url, ids in found]
-        own = None
+            url = partner.profile.short_domain
+            if url:
+                owners[url] = (owners.get(url) or frozenset()) | {partner_id}
         if self._gateway_base:
-            own = _Base(self._gateway_base, _prefix(self._gateway_base), None)
-            bases.append((urlsplit(self._gateway_base), own))
-        self._anywhere = [own] if own and own.prefix != "/" else []
+            owners[self._gateway_base] = None
+        bases = [_Base(url, _prefix(url), ids) for url, ids in owners.items() if self._may_be(url)]
+        self._anywhere = [one for one in bases if one.owners is None and one.prefix != "/"]
         self._by_host = {}
-        for split, base in bases:
-            self._by_host.setdefault(_ascii(split.hostname or ""), []).append(base)
-        for here in self._by_host.values():
-            here.sort(key=lambda base: len(base.prefix), reverse=True)
+        for base in sorted(bases, key=lambda one: len(one.prefix), reverse=True):
+            self._by_host.setdefault(_host(base.base), []).append(base)
         self._spellings = {}
+
+    def _may_be(self, url: str) -> bool:
+        if _prefix(url) != "/" or _host(url) != self._public_host:
+            return True
+        _log.warning(
+            "short_domain_ignored", base=url, hint="server.public_url has this host: give it a path"
+        )
+        return False
 
 
 def _prefix(base: str) -> str:
@@ -111,8 +123,9 @@ def _name_of(host: bytes) -> str:
     return name.partition(":")[0].rstrip(".")
 
 
-def _ascii(hostname: str) -> str:
+def _host(base: str) -> str:
+    name = urlsplit(base).hostname or ""
     try:
-        return hostname if hostname.isascii() else hostname.encode("idna").decode("ascii")
+        return name if name.isascii() else name.encode("idna").decode("ascii")
     except UnicodeError:
-        return hostname
+        return name
