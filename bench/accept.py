@@ -29,6 +29,9 @@ from bench.processes import (
 )
 
 BARE, WHIMBREL = "bare", "whimbrel"
+SHORTENING = {WHIMBREL: "off", "own": "per-subscriber", "shared": "shared"}
+"""The servers but the bare one, and their Partner's mode."""
+_LONG_URL = "https://shop.example/orders/8770100?utm_source=whatsapp&utm_campaign=ready"
 GOAL_RATIO, GOAL_P99 = 0.5, 10.0
 _HARDLY_ANY = 0.001  # messages a second: one in a quarter of an hour
 _SPARE_SECONDS = 60.0
@@ -42,6 +45,8 @@ class Plan(Struct):
     seconds: float
     server_cores: Cores
     load_cores: Cores
+    url: str = ""
+    """Stands in each text."""
 
 
 class Round(Struct):
@@ -60,8 +65,14 @@ def measure(server: str, plan: Plan, profile: Path | None = None) -> Round:
         port, nobody = free_ports(2)
         gateway = None
         command = ["bench.bare", str(port)]
-        if server == WHIMBREL:
-            gateway = Gateway(folder, port=port, sandbox_port=nobody, throughput=_HARDLY_ANY)
+        if server in SHORTENING:
+            gateway = Gateway(
+                folder,
+                port=port,
+                sandbox_port=nobody,
+                throughput=_HARDLY_ANY,
+                short_urls=SHORTENING[server],
+            )
             command = gateway.serve(profile)
         with running(server, command, log_folder=folder, cores=plan.server_cores) as process:
             load = _put_under_load(port, process.pid, plan)
@@ -71,7 +82,15 @@ def measure(server: str, plan: Plan, profile: Path | None = None) -> Round:
             kept, links = gateway.count("chains"), gateway.count("links")
             if not kept == links == load.accepted:
                 faults.append(f"{load.accepted} accepted, {kept} chains and {links} links kept")
+            faults += _short_url_faults(gateway, server, load.accepted)
         return Round(server, load, peak, faults)
+
+
+def _short_url_faults(gateway: Gateway, server: str, accepted: int) -> list[str]:
+    """Compare how many short URLs there are with how many there should be."""
+    right = {WHIMBREL: 0, "own": accepted, "shared": 1}[server]
+    kept = gateway.count("short_urls")
+    return [] if kept == right else [f"{kept} short URLs kept, not {right}"]
 
 
 def _put_under_load(port: int, pid: int, plan: Plan) -> LoadResult:
@@ -79,7 +98,7 @@ def _put_under_load(port: int, pid: int, plan: Plan) -> LoadResult:
         [
             "bench.load", "--port", str(port), "--watch", str(pid),
             "--connections", str(plan.connections),
-            "--warm-up", str(plan.warm_up), "--seconds", str(plan.seconds),
+            "--warm-up", str(plan.warm_up), "--seconds", str(plan.seconds), "--url", plan.url,
         ],
         cores=plan.load_cores, limit=plan.warm_up + plan.seconds + _SPARE_SECONDS,
     )  # fmt: skip
@@ -108,10 +127,18 @@ def _summary(rounds: list[Round]) -> str:
     ours = [one.load for one in rounds if one.server == WHIMBREL]
     rate, p99 = median(load.rate for load in ours), median(load.p99 for load in ours)
     ratio = rate / bare
+    shortened = {
+        server: median(one.load.rate for one in rounds if one.server == server) / rate
+        for server in dict.fromkeys(one.server for one in rounds)
+        if server not in {BARE, WHIMBREL}
+    }
     return (
         f"medians: bare {bare:,.0f}/s, whimbrel {rate:,.0f}/s\n"
         f"ratio {ratio:.2f} (goal {GOAL_RATIO}: {_met(ratio >= GOAL_RATIO)}), "
         f"p99 {p99:.1f} ms (goal {GOAL_P99:g}: {_met(p99 < GOAL_P99)})"
+        + "".join(
+            f"\n{server} against leaving it: {part:.2f}" for server, part in shortened.items()
+        )
     )
 
 
@@ -133,6 +160,9 @@ def _arguments() -> argparse.Namespace:
         "--no-pin", action="store_true", help="let the system place the processes; otherwise the "
         "server has the first core for itself, and the load the second"
     )  # fmt: skip
+    parser.add_argument(
+        "--short-urls", action="store_true", help="texts with a long URL, which is shortened or not"
+    )
     parser.add_argument("--profile", action="store_true", help="one round under cProfile instead")
     parser.add_argument("--json", type=Path, help="also write the rounds to this file")
     return parser.parse_args()
@@ -149,11 +179,13 @@ def main() -> None:
         given.seconds,
         frozenset(cores[:1]) if pinned else ANYWHERE,
         frozenset(cores[1:2]) if pinned else ANYWHERE,
+        _LONG_URL if given.short_urls else "",
     )
+    servers = [BARE, *(SHORTENING if given.short_urls else [WHIMBREL])]
     placed = f"server on core {cores[0]}, load on core {cores[1]}" if pinned else "not pinned"
     print(f"{given.connections} connections, {given.seconds:g} s a round, {placed}")
     try:
-        rounds = _profile(plan) if given.profile else _alternate(plan, given.rounds)
+        rounds = _profile(plan) if given.profile else _alternate(plan, given.rounds, servers)
     except ProcessFailed as error:
         sys.exit(f"bench.accept: {error}")
     if given.json:
@@ -162,11 +194,11 @@ def main() -> None:
     sys.exit("\n".join(faults) or None)
 
 
-def _alternate(plan: Plan, rounds: int) -> list[Round]:
+def _alternate(plan: Plan, rounds: int, servers: list[str]) -> list[Round]:
     print(_TITLES)
     measured = []
     for _ in range(rounds):
-        for server in (BARE, WHIMBREL):
+        for server in servers:
             measured.append(measure(server, plan))
             print(_line(measured[-1]), flush=True)
     print(_summary(measured))

@@ -1,7 +1,8 @@
 """The bare server: what uvicorn, Starlette and msgspec cost for the same request and answer.
 
-It decodes the request into a typed struct and answers a number; it checks nothing and stores
-nothing. Its server is set up as the gateway's own is. Run as `python -m bench.bare PORT`.
+It decodes the request into a typed struct and answers a number, or leads every visitor to the same
+place; it checks nothing, looks nothing up and stores nothing. Its server is set up as the gateway's
+own is. Run as `python -m bench.bare PORT`.
 """
 
 import gc
@@ -80,6 +81,12 @@ async def send(request: Request) -> Response:
     return Response(_encode(answer), media_type="application/json")
 
 
+async def follow(_request: Request) -> Response:
+    """Redirect as the gateway does."""
+    headers = {"Location": "https://shop.example/orders/0", "Cache-Control": "no-store"}
+    return Response(status_code=302, headers=headers)
+
+
 @asynccontextmanager
 async def _started(_app: Starlette) -> AsyncIterator[None]:
     gc.collect()
@@ -96,7 +103,8 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until SIGTERM."""
-    app = Starlette(routes=[Route("/send", send, methods=["POST"])], lifespan=_started)
+    routes = [Route("/send", send, methods=["POST"]), Route("/{uid}", follow)]
+    app = Starlette(routes=routes, lifespan=_started)
     config = uvicorn.Config(
         app,
         port=int(sys.argv[1]),

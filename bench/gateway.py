@@ -4,11 +4,14 @@ import sqlite3
 from pathlib import Path
 
 from bench.processes import ANYWHERE, run
-from bench.wire import LOGIN, PASSWORD, SENDER
+from bench.wire import LOGIN, PASSWORD, SENDER, SHORT_HOST
 
 _SETTINGS = """\
 [server]
 port = {port}
+
+[short_urls]
+base_url = "https://{short_host}"
 
 [store]
 path = "whimbrel.db"
@@ -61,16 +64,17 @@ class Gateway:
         report_url: str = "",
         throughput: float = 0.0,
         speed: float = 1.0,
+        short_urls: str = "off",
     ) -> None:
         """Write the settings, and add a Partner with duplicate control and without limits.
 
         `throughput` is in messages a second of the WhatsApp sender, 0 for no limit; without
-        `smsc_port` there is no SMS.
+        `smsc_port` there is no SMS. `short_urls` is the Partner's mode.
         """
         self.port = port
         self.sandbox_port = sandbox_port
         self.config = folder / "whimbrel.toml"
-        self._store = folder / _STORE
+        self.store = folder / _STORE
         settings = _SETTINGS + (_SMSC if smsc_port else "")
         self.config.write_text(
             settings.format(
@@ -81,6 +85,7 @@ class Gateway:
                 throughput=throughput,
                 level="error" if smsc_port else "warning",  # the SMSC comes later and goes sooner
                 speed=speed,
+                short_host=SHORT_HOST,
             ),
             encoding="utf-8",
         )
@@ -88,7 +93,7 @@ class Gateway:
             [
                 "whimbrel", "partner", "add", LOGIN, "--config", str(self.config),
                 "--default-sender", SENDER, "--duplicate-control", "return",
-                "--type", "WHATSAPP", "--type", "SMS", "--cascades",
+                "--type", "WHATSAPP", "--type", "SMS", "--cascades", "--short-urls", short_urls,
                 "--report-url", report_url, "--password-stdin",
             ],
             cores=ANYWHERE, stdin=PASSWORD, limit=_COMMAND_SECONDS,
@@ -105,7 +110,7 @@ class Gateway:
 
     def count(self, table: str, condition: str = "1") -> int:
         """Count rows of the store, once the gateway has ended."""
-        connection = sqlite3.connect(self._store)
+        connection = sqlite3.connect(self.store)
         try:
             query = f"SELECT count(*) FROM {table} WHERE {condition}"
             return int(connection.execute(query).fetchone()[0])

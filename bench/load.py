@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from itertools import count
+from typing import Protocol
 
 import msgspec
 import uvloop
@@ -17,7 +18,6 @@ from msgspec import Struct
 from bench.processes import cpu_seconds, machine_seconds
 from bench.wire import Connection, Requests
 
-_OK, _MT_NUM = b"200", b'{"mtNum":"'
 _FIRST_SECONDS = 10.0  # the first answer waits for a password to be checked in earnest
 
 
@@ -27,7 +27,7 @@ class LoadResult(Struct):
     sent: int
     """All requests, the warm-up's among them."""
     accepted: int
-    """All that were answered 200 with an `mtNum`."""
+    """All that were answered as they should be, the warm-up's among them."""
     errors: dict[str, int]
     """All others, by status; `lost` are connections that ended."""
     answers: int
@@ -45,13 +45,27 @@ class LoadResult(Struct):
     """How many cores somebody else kept busy meanwhile; beyond 0.1 the figures are in doubt."""
 
 
+class Sendable(Protocol):
+    """What is sent, and how a good answer to it looks."""
+
+    def one(self, number: int) -> bytes:
+        """Return a whole request; the numbers rise from the first."""
+        ...
+
+    def is_good(self, status: bytes, body: bytes) -> bool:
+        """Tell whether an answer is the one that was wanted."""
+        ...
+
+
 class Load:
     """One run against one server."""
 
-    def __init__(self, port: int, *, limit: int, watch: int, first: int = 0) -> None:
+    def __init__(
+        self, port: int, requests: Sendable, *, limit: int, watch: int, first: int = 0
+    ) -> None:
         """Send `limit` requests at most, from the number `first` on. `watch`: the server's pid."""
         self._port = port
-        self._requests = Requests(port)
+        self._requests = requests
         self._numbers = count(first)
         self._limit = limit
         self._watch = watch
@@ -132,7 +146,7 @@ class Load:
     def _answered(self, connection: Connection, status: bytes, body: bytes) -> None:
         self._latencies.append(time.perf_counter() - connection.sent_at)
         self._under_way -= 1
-        if status == _OK and body.startswith(_MT_NUM):
+        if self._requests.is_good(status, body):
             self._accepted += 1
         else:
             self._errors[status.decode()] += 1
@@ -160,10 +174,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--limit", type=int, default=1_000_000, help="requests at most")
     parser.add_argument("--first", type=int, default=0, help="id of the first request")
+    parser.add_argument("--url", default="", help="stands in each text")
     given = parser.parse_args()
 
     async def work() -> LoadResult:
-        load = Load(given.port, limit=given.limit, watch=given.watch, first=given.first)
+        requests = Requests(given.port, url=given.url)
+        load = Load(given.port, requests, limit=given.limit, watch=given.watch, first=given.first)
         return await load.run(given.connections, given.warm_up, given.seconds)
 
     print(msgspec.json.encode(uvloop.run(work())).decode())

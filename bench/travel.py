@@ -84,7 +84,7 @@ class Partner:
 
     def __init__(self, port: int, total: int, watch: dict[str, int], channel: str) -> None:
         self._port = port
-        self._requests = Requests(port, channel)
+        self._requests = Requests(port, channel=channel)
         self._life = LIVES[channel]
         self._last = {_UNDELIVERED, self._life[-1]}  # no report follows
         self._watch = watch

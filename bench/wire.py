@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 LOGIN, PASSWORD, SENDER = "bench", "bench-secret", "WHIMBREL"
+SHORT_HOST = "go.bench.example"
 FIRST_NUMBER = 79_100_000_000  # far from the sandbox's own: 7000000... are magic, 7900... send
 
 _HEAD = """\
@@ -22,7 +23,7 @@ Content-Type: application/json; charset=utf-8\r
 Content-Length: {length}\r
 \r
 """
-_TEXT = "Ваш заказ 8770100 готов к выдаче. Ждём вас до 20:00."
+_TEXT = "Ваш заказ 8770100 готов к выдаче. Ждём вас до 20:00.%s"
 _CONTENT = {
     "whatsapp": f'"instantContent":{{"type":"TEXT","data":{{"text":"{_TEXT}"}}}}',
     "sms": f'"text":"{_TEXT}"',
@@ -41,14 +42,20 @@ _BLANK_LINE = b"\r\n\r\n"
 class Requests:
     """Requests to one server, each with an id and a subscriber of its own."""
 
-    def __init__(self, port: int, channel: str = "whatsapp") -> None:
+    def __init__(self, port: int, *, channel: str = "whatsapp", url: str = "") -> None:
+        """`url` stands at the end of each text."""
         body = _BODY.replace("TYPE", channel.upper()).replace("CONTENT", _CONTENT[channel]).encode()
-        length = len(body % (0, FIRST_NUMBER))
+        self._url = f" {url}".encode() if url else b""
+        length = len(body % (0, FIRST_NUMBER, self._url))
         self._template = _HEAD.format(port=port, length=length).encode() + body
 
     def one(self, number: int) -> bytes:
         """Return the request whose `id` is `number`."""
-        return self._template % (number, FIRST_NUMBER + number)
+        return self._template % (number, FIRST_NUMBER + number, self._url)
+
+    def is_good(self, status: bytes, body: bytes) -> bool:
+        """Tell whether an answer says that a request was accepted."""
+        return status == b"200" and body.startswith(b'{"mtNum":"')
 
 
 class Connection(asyncio.Protocol):
