@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.builders import (
+    SMS_LANE,
+    SUBSCRIBER,
     Database,
     a_chain,
     a_receipt,
@@ -21,6 +23,7 @@ from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import NoAnswer, Taken
 from whimbrel.domain.chain_id import link_id
+from whimbrel.domain.content import Channel, Text
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.store.links import Moved
@@ -278,6 +281,70 @@ async def test_the_numbers_of_two_accounts_are_parked_beside_each_other(
     assert parked(database) == 2
     await answer(store, Taken(1, START, "17"))
     assert (database.state(), parked(database)) == (S.DELIVERED, 1)
+
+
+# Of a submit without an answer, where the channel has no echo
+
+
+async def unanswered(store: SqliteStore, chain_id: int = 1, **link: Any) -> None:
+    """Let an SMS be submitted, and its answer be lost with the connection."""
+    await accept(store, a_chain(chain_id, link={"channel": Channel.SMS, **link}))
+    await claim(store, lane=SMS_LANE)
+    await answer(store, NoAnswer(1, START, START + MINUTE), chain_id)
+
+
+OF_IT = a_receipt(provider_id="17", subscriber=SUBSCRIBER)
+
+
+async def test_the_number_that_nobody_knows_is_that_of_the_submit_without_an_answer(
+    store: SqliteStore, database: Database
+) -> None:
+    await unanswered(store)
+    await receive(store, a_receipt(S.SENT, provider_id="17", subscriber=SUBSCRIBER))
+    await receive(store, a_receipt(provider_id="17"))  # known from now on
+    assert (database.state(), database.told()) == (S.DELIVERED, [0, 2])
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        a_receipt(provider_id="17"),
+        a_receipt(provider_id="17", subscriber=OTHER),
+        a_receipt(provider_id="17", subscriber=SUBSCRIBER, sender="PLOVER"),
+    ],
+    ids=["of nobody", "of somebody else", "of another sender"],
+)
+async def test_unless_it_may_be_anothers(
+    store: SqliteStore, database: Database, receipt: Receipt
+) -> None:
+    await unanswered(store)
+    await receive(store, receipt)
+    assert (database.state(), parked(database)) == (S.UNSURE, 1)
+
+
+@pytest.mark.parametrize("text", ["Hello " * 12, "Привет! " * 9])
+async def test_or_the_message_is_long(store: SqliteStore, database: Database, text: str) -> None:
+    await unanswered(store, content=Text(text))
+    await receive(store, OF_IT)
+    assert (database.state(), parked(database)) == (S.UNSURE, 1)
+
+
+async def test_or_there_are_two(store: SqliteStore, database: Database) -> None:
+    await unanswered(store, 1)
+    await unanswered(store, 2)
+    await receive(store, OF_IT)
+    assert [database.state(number) for number in (1, 2)] == [S.UNSURE, S.UNSURE]
+
+
+async def test_or_another_is_under_way_whose_receipt_overtook_its_answer(
+    store: SqliteStore, database: Database
+) -> None:
+    await unanswered(store, 1)
+    await accept(store, a_chain(2, link={"channel": Channel.SMS}))
+    await claim(store, lane=SMS_LANE)
+    await receive(store, OF_IT)
+    await answer(store, Taken(1, START, "17"), 2)
+    assert [database.state(number) for number in (1, 2)] == [S.UNSURE, S.DELIVERED]
 
 
 # In any order

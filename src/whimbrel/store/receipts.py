@@ -27,9 +27,9 @@ FROM parts p JOIN links l ON l.link_id = p.link_id JOIN chains c ON c.chain_id =
 WHERE p.provider_id = :provider_id
 """)
 _UNANSWERED = Statement("""
-SELECT l.link_id, l.attempt, l.sender FROM links l JOIN chains c ON c.chain_id = l.chain_id
-WHERE l.state IN (10, 20) AND l.state = 20 AND c.dest_addr = :subscriber
-  AND l.channel = 'SMS' AND length(l.text) <= 70
+SELECT l.link_id, l.attempt, l.sender, l.state = 20 AND length(l.text) <= 70
+FROM links l JOIN chains c ON c.chain_id = l.chain_id
+WHERE l.state IN (10, 20) AND c.dest_addr = :subscriber AND l.channel = 'SMS'
 """)
 _ADOPT = Statement("""
 UPDATE submits SET provider_id = :provider_id
@@ -157,13 +157,16 @@ def _adopted(receipt: Receipt) -> Steps[_Owner | None]:
     """Take a number that nobody knows for that of the one submit that had no answer.
 
     Where the channel has no echo, this alone saves a message whose answer was lost with the
-    connection from going twice. Only a message of one part, to this subscriber, from this account.
+    connection from going twice. Only a message of one part, to this subscriber, from this account;
+    and only while no other is under way there, whose receipt may have overtaken its answer.
     """
     rows = yield from ask_one(_UNANSWERED, receipt.subscriber)
-    unanswered = [row for row in rows if row[2] in {receipt.sender, *receipt.senders}]
-    if len(unanswered) != 1:
+    open_ones = [row for row in rows if row[2] in {receipt.sender, *receipt.senders}]
+    if len(open_ones) != 1:
         return None
-    link_id, attempt, _ = unanswered[0]
+    link_id, attempt, _, unanswered = open_ones[0]
+    if not unanswered:
+        return None
     yield Do(_ADOPT, [(receipt.provider_id, link_id, attempt)])
     return _Owner(link_id, attempt)
 
