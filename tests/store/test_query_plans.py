@@ -40,7 +40,7 @@ MAY_SCAN = {
     (reports, "_RELEASE_CLAIMS"): {"SCAN reports USING INDEX reports_due"},
     (timers, "_ABANDONED"): {"SCAN links USING INDEX links_limbo"},
     # As many as are under way or had no answer.
-    (receipts, "_UNANSWERED"): {"SCAN l USING INDEX links_limbo"},
+    (receipts, "_IN_FLIGHT"): {"SCAN l USING INDEX links_limbo"},
     # At an operator's command.
     (reports, "_OF_PARTNER"): {"SCAN r"},
     # At most nine rows.
@@ -61,7 +61,7 @@ INDEXES = {
     (timers, "_FALLING"): "links_held",
     (timers, "_BLOCKED"): "links_passable",
     (receipts, "_BY_PROVIDER_ID"): "submits_provider_id",
-    (receipts, "_UNANSWERED"): "links_limbo",
+    (receipts, "_IN_FLIGHT"): "links_limbo",
     (receipts, "_MATCHABLE"): "parked_receipts_received_at",
     (receipts, "_FORGET_PARKED"): "parked_receipts_received_at",
     (short_urls, "_SHARED_AGAIN"): "short_urls_shared",

@@ -12,6 +12,8 @@ import msgspec
 from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import Seen
 from whimbrel.domain.receipt import Receipt
+from whimbrel.domain.segments import part_count
+from whimbrel.domain.status import LinkState
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import PartReceipt, move_parts
@@ -26,8 +28,8 @@ SELECT p.link_id, l.attempt, p.part, l.sender, c.dest_addr
 FROM parts p JOIN links l ON l.link_id = p.link_id JOIN chains c ON c.chain_id = l.chain_id
 WHERE p.provider_id = :provider_id
 """)
-_UNANSWERED = Statement("""
-SELECT l.link_id, l.attempt, l.sender, l.state = 20 AND length(l.text) <= 70
+_IN_FLIGHT = Statement("""
+SELECT l.link_id, l.attempt, l.state, l.text, l.sender
 FROM links l JOIN chains c ON c.chain_id = l.chain_id
 WHERE l.state IN (10, 20) AND c.dest_addr = :subscriber AND l.channel = 'SMS'
 """)
@@ -55,6 +57,13 @@ SELECT receipt, received_at FROM parked_receipts
 WHERE provider_id = :provider_id AND received_at >= :since
 """)
 _ANY_PARKED = Statement("SELECT 1 FROM parked_receipts LIMIT 1")
+_PARKED_MEANWHILE = Statement("""
+SELECT p.provider_id, l.attempted_at
+FROM links l JOIN chains c ON c.chain_id = l.chain_id
+JOIN parked_receipts p ON p.received_at >= l.attempted_at
+WHERE l.link_id = :link_id AND l.channel = 'SMS'
+  AND p.receipt LIKE '%"subscriber":"' || c.dest_addr || '"%'
+""")
 _UNPARK = Statement(
     "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
 )
@@ -158,14 +167,15 @@ def _adopted(receipt: Receipt) -> Steps[_Owner | None]:
 
     Where the channel has no echo, this alone saves a message whose answer was lost with the
     connection from going twice. Only a message of one part, to this subscriber, from this account;
-    and only while no other is under way there, whose receipt may have overtaken its answer.
+    and none while another's answer may still come, for the number may be in that
+    (`adopt_parked` looks again).
     """
-    rows = yield from ask_one(_UNANSWERED, receipt.subscriber)
-    open_ones = [row for row in rows if row[2] in {receipt.sender, *receipt.senders}]
-    if len(open_ones) != 1:
+    rows = yield from ask_one(_IN_FLIGHT, receipt.subscriber)
+    in_flight = [row for row in rows if row[4] in {receipt.sender, *receipt.senders}]
+    if len(in_flight) != 1:
         return None
-    link_id, attempt, _, unanswered = open_ones[0]
-    if not unanswered:
+    link_id, attempt, state, text, _ = in_flight[0]
+    if state != LinkState.UNSURE or part_count(text) > 1:
         return None
     yield Do(_ADOPT, [(receipt.provider_id, link_id, attempt)])
     return _Owner(link_id, attempt)
@@ -279,6 +289,20 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     yield Do(_UNPARK, spans)
     filed = yield from record_receipts(waiting)
     return [one.moved for one in filed if one.moved]
+
+
+def adopt_parked(link_ids: list[int]) -> Steps[list[Moved]]:
+    """File again what came from these links' subscribers since they were submitted.
+
+    For submits that turn out to have no answer: while one may come, a number that nobody knows is
+    parked and not adopted. Returns what moved.
+    """
+    parked = yield from ask_one(_ANY_PARKED)
+    if not parked or not link_ids:
+        return []
+    answers = yield Ask(_PARKED_MEANWHILE, [(link_id,) for link_id in link_ids])
+    numbers = dict.fromkeys(Early(*row) for rows in answers for row in rows)
+    return (yield from match_parked(list(numbers)))
 
 
 class ParkedSweep(NamedTuple):

@@ -15,7 +15,7 @@ from whimbrel.domain.chain import (
 from whimbrel.store.engine import Do, Statement, Steps
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import TakenParts, keep_parts
-from whimbrel.store.receipts import Early, match_parked
+from whimbrel.store.receipts import Early, adopt_parked, match_parked
 
 _INSERT = Statement("""
 INSERT INTO submits (link_id, attempt, started_at, ended_at, outcome, provider_id, code, detail)
@@ -75,6 +75,7 @@ def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
     early = yield from match_parked(
         [Early(name, r.started_at) for r in records for name in r.known_as]
     )
+    early += yield from adopt_parked([r.link_id for r in records if isinstance(r.event, NoAnswer)])
     return [_with_early(one, early) for one in moved]
 
 

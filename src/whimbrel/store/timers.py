@@ -12,6 +12,7 @@ from whimbrel.store.links import (
     let_cascades_go_on,
     move_links,
 )
+from whimbrel.store.receipts import adopt_parked
 from whimbrel.store.submits import SubmitRecord, record_submits
 
 _EXPIRED = Statement("""
@@ -95,12 +96,10 @@ def settle_limbo(ticks: list[Tick]) -> Steps[list[list[Moved | None]]]:
     answers = yield Ask(_LIMBO, [(tick.now,) for tick in ticks])
     settled: list[list[Moved | None]] = []
     for tick, rows in zip(ticks, answers, strict=True):
-        moved = yield from move_links(
-            [
-                LinkEvent(link_id, GraceOver(tick.now), tick.now)
-                for link_id, state, _, _ in rows
-                if state == LinkState.UNSURE
-            ]
+        unsure = [link_id for link_id, state, _, _ in rows if state == LinkState.UNSURE]
+        moved: list[Moved | None] = [*(yield from adopt_parked(unsure))]
+        moved += yield from move_links(
+            [LinkEvent(link_id, GraceOver(tick.now), tick.now) for link_id in unsure]
         )
         moved += yield from record_submits(
             [
