@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
@@ -74,6 +75,17 @@ class Receiver:
         """Return the reports of a message in the order in which they came."""
         return [post.tag for post in self.posts.get(mt_num, [])]
 
+    def typed(self, mt_num: str) -> list[tuple[str, Tag]]:
+        """Return the same with the type of the link that each is about."""
+        return [(post.report["type"], post.tag) for post in self.posts.get(mt_num, [])]
+
+    async def until_typed(
+        self, mt_num: str, last: tuple[str, Tag], *, within: float = 60.0
+    ) -> list[tuple[str, Tag]]:
+        """Wait for a report about a link of this type, and return all that came so far."""
+        await self.until(lambda: self.typed(mt_num)[-1:] == [last], within=within)
+        return self.typed(mt_num)
+
 
 class Answer(NamedTuple):
     """What the gateway said to a request."""
@@ -88,22 +100,46 @@ class Answer(NamedTuple):
 
 
 def a_text(to: str, text: str = "Hello", **members: Any) -> dict[str, Any]:
-    content = {"type": "TEXT", "data": {"text": text}}
-    return _a_request(to, content, members)
+    return _with_sender(a_request(to, on_whatsapp(text), **members))
 
 
 def an_image(to: str, url: str, **members: Any) -> dict[str, Any]:
     content = {"type": "IMAGE_URL", "data": {"imageURL": url}}
-    return _a_request(to, content, members)
+    message = {"type": "WHATSAPP", "data": {"instantContent": content}}
+    return _with_sender(a_request(to, message, **members))
 
 
-def _a_request(to: str, content: dict[str, Any], members: dict[str, Any]) -> dict[str, Any]:
-    data: dict[str, Any] = {"instantContent": content}
-    sender = members.pop("sender", None)
+def _with_sender(request: dict[str, Any]) -> dict[str, Any]:
+    sender = request.pop("sender", None)
     if sender:
-        data["serviceNumber"] = sender
-    message = {"type": "WHATSAPP", "data": data}
-    return {"login": LOGIN, "password": PASSWORD, "destAddr": to, "message": message, **members}
+        request["message"]["data"]["serviceNumber"] = sender
+    return request
+
+
+def on_whatsapp(text: str = "Hello", **data: Any) -> dict[str, Any]:
+    """A message on WhatsApp; `data` are further members, such as `ttl`."""
+    content = {"type": "TEXT", "data": {"text": text}}
+    return {"type": "WHATSAPP", "data": {"instantContent": content, **data}}
+
+
+def by_sms(text: str = "Hello", **data: Any) -> dict[str, Any]:
+    """A message by SMS; `data` are further members, such as `serviceNumber`."""
+    return {"type": "SMS", "data": {"text": text, **data}}
+
+
+def a_request(
+    to: str,
+    message: dict[str, Any],
+    *behind: dict[str, Any],
+    goal: str = "DELIVERED",
+    **members: Any,
+) -> dict[str, Any]:
+    """A request; each of `behind` goes unless the one before it has reached the goal."""
+    request = {"login": LOGIN, "password": PASSWORD, "destAddr": to, "message": message, **members}
+    links = [{"state": goal, "message": one} for one in behind]
+    for link, after in itertools.pairwise(links):
+        link["nextLink"] = after
+    return {**request, "cascadeChainLink": links[0]} if links else request
 
 
 async def send(client: aiohttp.ClientSession, url: str, request: dict[str, Any]) -> Answer:
