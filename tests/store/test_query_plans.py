@@ -43,6 +43,8 @@ MAY_SCAN = {
     (receipts, "_IN_FLIGHT"): {"SCAN l USING INDEX links_limbo"},
     # At an operator's command.
     (reports, "_OF_PARTNER"): {"SCAN r"},
+    # A few rows, one for each length.
+    (short_urls, "_USED"): {"SCAN uid_spaces"},
     # At most nine rows.
     (numbering, "_REVISION"): {"SCAN numbering_imports"},
     (numbering, "_IMPORTS"): {"SCAN i"},
