@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.flow.chain_model import Hours, ModelChain, Step, Word
+from tests.flow.chain_model import UNDER_WAY, Hours, ModelChain, Step, Word
 from tests.flow.door import Door, a_message, a_request, stored
 from tests.flow.rig import GRACE, LEASE, PATIENCE, TIMEOUT, Journey, ScriptedConnector, a_fault
 from tests.support.builders import SENDER, Database, a_receipt, add_partners_to
@@ -49,7 +49,7 @@ from whimbrel.store.sqlite import SqliteStore
 
 S, F = LinkState, SubmitFault
 T = TypeVar("T")
-EXAMPLES, STEPS = 330, 50
+EXAMPLES, STEPS = 300, 50
 SENDERS = {channel: frozenset({SENDER}) for channel in Channel}
 MEMORY = Path("/dev/shm")  # a crash of the process needs no disk; fsync would cost most of the time
 
@@ -401,11 +401,30 @@ class Chains(RuleBasedStateMachine):
         """Every submit that was ever begun, the last one first."""
         return [one for connector in self.connectors for one in connector.made][::-1]
 
+    @property
+    def _overtaken(self) -> list[Made]:
+        return [made for made in self._made if self._next_word(made) in UNDER_WAY]
+
+    def _next_word(self, made: Made) -> Word | None:
+        model, position = self.model_of(made)
+        return model.steps[position + 1].word if position + 1 < len(model.steps) else None
+
     @precondition(lambda self: self._made)
-    @rule(data=st.data())
-    def receive(self, data: st.DataObject) -> None:
-        """File one to four receipts in one group."""
-        self._file(data.draw(st.lists(self._words(), min_size=1, max_size=4)))
+    @rule(data=st.data(), about_one=st.booleans(), together=st.booleans())
+    def receive(self, data: st.DataObject, about_one: bool, together: bool) -> None:
+        """File one to four receipts, in any order."""
+        told = data.draw(st.lists(self._words(), min_size=1, max_size=4))
+        if about_one:
+            told = [(told[0][0], *words) for _, *words in told]
+        for group in [told] if together else [[one] for one in told]:
+            self._file(group)
+
+    @precondition(lambda self: self._overtaken)
+    @rule(data=st.data(), word=st.sampled_from(["delivered", "read", "failed"]))
+    def receive_late(self, data: st.DataObject, word: Word) -> None:
+        """A word about a link after which another one has had its turn."""
+        made = data.draw(st.sampled_from(self._overtaken))
+        self._file([(made, 1, word, True, False)])
 
     @precondition(lambda self: self._made)
     @rule(data=st.data(), times=st.integers(2, 10), apart=st.booleans())
