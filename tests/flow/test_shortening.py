@@ -15,6 +15,7 @@ from tests.support.clock import START, FakeClock
 from whimbrel.clock import DAY
 from whimbrel.domain.chain import Chain
 from whimbrel.domain.content import Channel, Image, Text
+from whimbrel.domain.numbering import NumberRanges
 from whimbrel.domain.partner import DuplicateControl
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest
@@ -42,7 +43,14 @@ SENDERS = {channel: frozenset({SENDER}) for channel in Channel}
 def checked(short: ShortUrlRules | None = RULES, **changes: Any) -> Chain:
     partner = a_partner(message_types=list(Channel), cascades=True, content_window_seconds=60)
     return check(
-        a_request(**changes), partner, SENDERS, chain_id=1, now=START, request_id="1", short=short
+        a_request(**changes),
+        partner,
+        SENDERS,
+        NumberRanges(),
+        chain_id=1,
+        now=START,
+        request_id="1",
+        short=short,
     )
 
 
