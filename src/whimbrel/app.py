@@ -117,8 +117,6 @@ class Gateway:
         self._dispatch_wanted = asyncio.Event()
         self._reports_wanted = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        wake_dispatch, wake_reports = self._dispatch_wanted.set, self._reports_wanted.set
-        grace = round(settings.dispatch.ambiguity_grace_seconds * SECOND)
 
         self.metrics = Metrics()
         self._partners = PartnerDirectory(store)
@@ -135,8 +133,8 @@ class Gateway:
             store,
             clock,
             self.metrics,
-            wake_dispatch=wake_dispatch,
-            wake_reports=wake_reports,
+            wake_dispatch=self._dispatch_wanted.set,
+            wake_reports=self._reports_wanted.set,
             sender_broken=self._sender_broken,
         )
         self._upstream = Upstream(
@@ -150,6 +148,14 @@ class Gateway:
         for line in set(self._lines.values()):
             rate = self.metrics.sender_rate.labels(line.name)
             rate.set_function(partial(getattr, line.pacing, "rate"))
+        self._make_stages(settings)
+        self._settings = settings
+
+    def _make_stages(self, settings: Settings) -> None:
+        """Make what moves messages by itself: each stage wakes the next by an event."""
+        store, clock = self._store, self._clock
+        wake_dispatch, wake_reports = self._dispatch_wanted.set, self._reports_wanted.set
+        grace = round(settings.dispatch.ambiguity_grace_seconds * SECOND)
         self._dispatcher = Dispatcher(
             store,
             clock,
@@ -187,7 +193,6 @@ class Gateway:
             wake_dispatch=wake_dispatch,
             wake_reports=wake_reports,
         )
-        self._settings = settings
 
     async def start(self) -> None:
         """Take over what an earlier process left, then let the stages run."""
