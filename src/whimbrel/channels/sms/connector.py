@@ -109,7 +109,9 @@ class SmsConnector:
             raise SubmitError(SubmitFault.REFUSED, "an SMS carries no image")
         pdus = self._pdus(submission, submission.content.text)
         missing = [part for part in pdus if part not in submission.taken]
-        fates = await asyncio.gather(*(self._submit_part(pdus[part]) for part in missing))
+        submits = [self._submit_part(pdus[part]) for part in missing]
+        # Most messages are one part, and need no tasks of their own.
+        fates = [await submits[0]] if len(submits) == 1 else await asyncio.gather(*submits)
         new = {n: fate for n, fate in zip(missing, fates, strict=True) if isinstance(fate, tuple)}
         taken = PartsTaken(
             {**submission.taken, **{part: names[0] for part, names in new.items()}},
