@@ -20,7 +20,7 @@ from whimbrel.store.clicks import NewClick, record_clicks
 from whimbrel.store.engine import Store, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
-_BATCH = 250  # visits a transaction: keeps the loop's stop at a few milliseconds
+_BATCH = 100  # visits a transaction: keeps the loop's stop at a few milliseconds
 _MOST_WAITING = 200_000  # about 60 MB; a store that is locked for long must not cost all memory
 _LAST_TRIES = 5  # at the stop; each waits for the store's lock for two seconds
 
