@@ -12,6 +12,8 @@ from whimbrel.store.history import Queues, count_queues
 from whimbrel.store.partners import all_partners
 from whimbrel.store.senders import SenderPause, paused_senders
 
+_OWN_URLS = {"": "the Partner's own URL", "clicks": "the Partner's click URL"}
+
 
 def status(config: ConfigOption = None) -> None:
     """Show what waits, since when, and which senders are paused and why."""
@@ -83,7 +85,7 @@ def _show_reports(queues: Queues, partners: dict[str, str]) -> None:
     for lane, count, created_at, next_at in queues.reports:
         partner_id, _, origin = lane.partition("/")
         login = partners.get(partner_id, partner_id)
-        receiver = origin or "the Partner's own URL"
+        receiver = _OWN_URLS.get(origin, origin)
         table.add_row(
             escape(login), escape(receiver), str(count), _age(now, created_at), moment(next_at)
         )
