@@ -49,7 +49,7 @@ from whimbrel.store.sqlite import SqliteStore
 
 S, F = LinkState, SubmitFault
 T = TypeVar("T")
-EXAMPLES, STEPS = 300, 50
+EXAMPLES, STEPS = 320, 50
 SENDERS = {channel: frozenset({SENDER}) for channel in Channel}
 MEMORY = Path("/dev/shm")  # a crash of the process needs no disk; fsync would cost most of the time
 
@@ -135,7 +135,7 @@ last_whatsapp = st.just(whatsapp(24, "HOURS"))
 
 
 outcomes = st.sampled_from(
-    [*["taken"] * 7, "refused", "refused", "again", "again", "part", "broken", "silence"]
+    [*["taken"] * 7, *["refused"] * 2, *["again"] * 2, *["broken"] * 2, "part", "silence"]
 )
 
 
@@ -425,6 +425,19 @@ class Chains(RuleBasedStateMachine):
         """A word about a link after which another one has had its turn."""
         made = data.draw(st.sampled_from(self._overtaken))
         self._file([(made, 1, word, True, False)])
+
+    @property
+    def _with_the_channel(self) -> list[Made]:
+        words = [(made, *self.model_of(made)) for made in self.connectors[0].made]
+        return [made for made, model, n in words if model.steps[n].word in {"taken", "sent"}]
+
+    @precondition(lambda self: self._with_the_channel)
+    @rule(data=st.data(), then=st.lists(st.sampled_from(["sent", "failed", "read"]), max_size=2))
+    def give_back(self, data: st.DataObject, then: list[Word]) -> None:
+        """What the channel took comes back to be tried again, and more is heard of it."""
+        made = data.draw(st.sampled_from(self._with_the_channel))
+        for word in ("failed", *then):
+            self._file([(made, 1, word, True, True)])
 
     @precondition(lambda self: self._made)
     @rule(data=st.data(), times=st.integers(2, 10), apart=st.booleans())
