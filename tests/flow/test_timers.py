@@ -3,7 +3,7 @@
 import pytest
 
 from tests.flow.rig import Journey
-from tests.support.builders import Database, a_chain, a_receipt, accept, an_echo
+from tests.support.builders import Database, a_cascade, a_chain, a_receipt, accept, an_echo
 from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.status import ErrorCode, LinkState
@@ -90,6 +90,24 @@ async def test_a_sweep_measures_the_queues(journey: Journey) -> None:
     assert depths == {"links": 1, "reports": 1, "parked_receipts": 1}
     assert journey.count("queue_oldest_age_seconds", queue="links") == 60
     assert journey.count("queue_oldest_age_seconds", queue="reports") == 60
+
+
+async def test_what_a_sweep_matches_lets_cascades_go_on(
+    journey: Journey, database: Database
+) -> None:
+    failed = a_receipt(S.FAILED, error_code=ErrorCode.FILTERED)
+    await journey.ingest.file([failed])
+    parked = database.rows("SELECT * FROM parked_receipts")
+    database.rows("DELETE FROM parked_receipts")
+    await accept(journey.store, a_cascade())
+    await journey.dispatch()
+    # As if another process had parked it while the submit was being recorded.
+    database.rows("INSERT INTO parked_receipts VALUES (?, ?, ?, ?, ?)", *parked[0])
+    journey.woken.clear()
+    await journey.timers.sweep()
+    assert database.states() == [S.FAILED, S.QUEUED]
+    assert journey.count("cascade_fall_throughs_total", reason="failed") == 1
+    assert (journey.woken["dispatch"], journey.woken["reports"]) == (1, 1)
 
 
 async def test_empty_queues_have_no_age(journey: Journey) -> None:

@@ -64,6 +64,7 @@ async def test_it_keeps_what_is_there(store: SqliteStore, database: Database) ->
     assert database.rows("SELECT chain_id FROM chains") == [(1,)]
 
 
+PARKED = f'{{"sender": "{SENDER}", "provider_id": "wamid.1", "state": 70, "at": {START}}}'
 OF_THE_FIRST_RELEASE = f"""
 INSERT INTO partners VALUES (1, 'shop', 'no hash', '{{}}', 0, NULL, 1, 1);
 INSERT INTO chains VALUES
@@ -72,6 +73,7 @@ INSERT INTO links VALUES
     ({link_id(1, 0)}, 1, '{a_lane()}', 'WHATSAPP', '{SENDER}', 'Hello', NULL, 1000, 0, -1, 0, NULL,
      1, NULL, {START + DAY}, NULL, NULL, NULL, 0);
 INSERT INTO senders VALUES ('{SENDER}', 'WHATSAPP', 9, 1, '190 expired', 5);
+INSERT INTO parked_receipts VALUES ('wamid.1', 70, '{SENDER}', '{PARKED}', {START});
 """
 
 
@@ -93,7 +95,7 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path)
         [claimed] = await claim(store)
         assert claimed.dest_addr == SUBSCRIBER
         await answer(store, Taken(1, START, "wamid.1"))
-        assert Database(path).told() == [0]
+        assert Database(path).told() == [0, 2]  # its receipt had been parked before
     finally:
         await store.close()
 
