@@ -322,7 +322,7 @@ async def test_unless_it_may_be_anothers(
     assert (database.state(), parked(database)) == (S.UNSURE, 1)
 
 
-@pytest.mark.parametrize("text", ["Hello " * 12, "Привет! " * 9])
+@pytest.mark.parametrize("text", ["Hello " * 27, "Привет! " * 9])
 async def test_or_the_message_is_long(store: SqliteStore, database: Database, text: str) -> None:
     await unanswered(store, content=Text(text))
     await receive(store, OF_IT)
