@@ -218,8 +218,8 @@ def take_uids(database: Database, condition: str) -> None:
 
 
 async def test_a_uid_in_use_is_passed_over(store: SqliteStore, database: Database) -> None:
-    """Half of all UIDs are in use: thirty draws that meet none of them are out of the question."""
-    take_uids(database, "i % 2 = 0")
+    """One UID in eight is in use: of thirty draws, some meet one, and none meets eight in a row."""
+    take_uids(database, "i % 8 = 0")
     targets = [f"{LONG}&item={number}" for number in range(30)]
     await accept(store, with_draft(1, *targets, uid_length=3))
     uids = uids_of(database)
