@@ -80,7 +80,11 @@ def locked(store_path: Path) -> Iterator[None]:
 
 
 async def serve(
-    settings: Settings, *, on_ready: OnReady | None = None, stop: asyncio.Event | None = None
+    settings: Settings,
+    *,
+    on_ready: OnReady | None = None,
+    stop: asyncio.Event | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Run the gateway until SIGINT, SIGTERM or `stop`, and finish what is in flight.
 
@@ -91,7 +95,7 @@ async def serve(
     path = Path(settings.store.path)
     with locked(path), signals_set(stop):
         upgrade(path)
-        gateway = Gateway(settings, SqliteStore(path), SystemClock())
+        gateway = Gateway(settings, SqliteStore(path), clock or SystemClock())
         try:
             await gateway.start()
             with collector_calmed():

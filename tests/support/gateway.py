@@ -78,8 +78,12 @@ async def running_gateway(
     settings: Settings | None = None,
     partners: dict[str, Profile] | None = None,
     clock: Clock | None = None,
+    port: int = 0,
 ) -> AsyncIterator[RunningGateway]:
-    """Run a gateway with one account and, unless told otherwise, one Partner."""
+    """Run a gateway with one account and, unless told otherwise, one Partner.
+
+    On a free port, or on `port`.
+    """
     settings = settings or Settings(whatsapp={"main": an_account()})
     path = folder / "whimbrel.db"
     upgrade(path)
@@ -91,7 +95,7 @@ async def running_gateway(
     await gateway.start()
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     server = asyncio.create_task(
-        serve_app(gateway.site, "127.0.0.1", 0, stop=stop, on_ready=ready.set_result)
+        serve_app(gateway.site, "127.0.0.1", port, stop=stop, on_ready=ready.set_result)
     )
     try:
         async with aiohttp.ClientSession() as client:

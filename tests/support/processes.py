@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 STARTED_WITHIN = 30.0
 ENDED_WITHIN = 30.0
 _SHOWN_LINES = 60
+WHIMBREL = (Path(sys.executable).with_name("whimbrel"),)
+_GATEWAY_AHEAD = (sys.executable, Path(__file__).with_name("gateway_ahead.py"))
 
 
 class Running:
@@ -110,12 +112,15 @@ async def running(
     ready: str,
     folder: Path,
     environment: dict[str, str] | None = None,
+    program: tuple[str | Path, ...] = WHIMBREL,
 ) -> AsyncIterator[Running]:
     """Run `whimbrel` with arguments in `folder`, from its ready line to its end.
 
-    It is ended by SIGTERM if it still runs. If the block fails, its output is shown.
+    It is ended by SIGTERM if it still runs. If the block fails, its output is shown. `program` is
+    another one to run in its place.
     """
-    process = Running(await _spawn(arguments, folder, environment, stdin=None))
+    command = (*program, *arguments)
+    process = Running(await _spawn(command, folder, environment, stdin=None))
     try:
         await process.until_line(ready)
         yield process
@@ -143,7 +148,8 @@ async def finished(
     environment: dict[str, str] | None = None,
 ) -> Finished:
     """Run `whimbrel` with arguments in `folder` until it ends by itself."""
-    process = await _spawn(arguments, folder, environment, stdin=asyncio.subprocess.PIPE)
+    command = (*WHIMBREL, *arguments)
+    process = await _spawn(command, folder, environment, stdin=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(ENDED_WITHIN):
             output, errors = await process.communicate(stdin.encode())
@@ -155,7 +161,7 @@ async def finished(
 
 
 async def _spawn(
-    arguments: tuple[str | Path, ...],
+    command: tuple[str | Path, ...],
     folder: Path,
     environment: dict[str, str] | None,
     stdin: int | None,
@@ -164,8 +170,7 @@ async def _spawn(
         name: value for name, value in os.environ.items() if not name.startswith("WHIMBREL_")
     }
     return await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("whimbrel"),
-        *arguments,
+        *command,
         cwd=folder,
         env={**inherited, "COLUMNS": "250", **(environment or {})},
         stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,
@@ -271,6 +276,16 @@ class Installation:
     def serve(self) -> contextlib.AbstractAsyncContextManager[Running]:
         """Run the gateway."""
         return running("serve", "-c", self.config, ready="is ready on", folder=self.folder)
+
+    def serve_ahead(self, milliseconds: int) -> contextlib.AbstractAsyncContextManager[Running]:
+        """Run the gateway by a clock that is so far ahead of the machine's."""
+        return running(
+            self.config,
+            str(milliseconds),
+            ready="is ready on",
+            folder=self.folder,
+            program=_GATEWAY_AHEAD,
+        )
 
     def sandbox(self) -> contextlib.AbstractAsyncContextManager[Running]:
         """Run the sandbox."""
