@@ -31,11 +31,14 @@ const habits = {
   message_id: 'decimal', //  or hex, or none
   receipts: 'none', //       or before (the answer), after (it)
   receipt_delay: 0, //       milliseconds after the answer
+  keep_receipts: false, //   one comes again at each bind until it is acknowledged, and what was taken
+  //                         has one even if its answer was lost with the connection
   stat: 'DELIVRD', //        of the receipts
   deaf_to_enquiries: false,
 };
 
 const held = [];
+const owed = new Map(); // submits whose receipts are kept, by message id
 const sessions = new Map();
 let lastId = 0;
 let lastSession = 0;
@@ -50,6 +53,8 @@ function newId() {
 }
 
 function receipt(session, pdu, id) {
+  if (habits.keep_receipts) owed.set(id, pdu);
+  if (session.gone) return;
   const date = new Date().toISOString().replace(/\D/g, '').slice(2, 12);
   session.deliver_sm(
     {
@@ -60,16 +65,22 @@ function receipt(session, pdu, id) {
         `id:${id} sub:001 dlvrd:001 submit date:${date} done date:${date} stat:${habits.stat} err:000 text:`,
       ),
     },
-    (answer) => tell('deliver_resp', {message_id: id, status: answer.command_status}),
+    (answer) => {
+      if (answer.command_status === 0) owed.delete(id);
+      tell('deliver_resp', {message_id: id, status: answer.command_status});
+    },
   );
 }
 
 function answer({session, pdu, id}) {
-  if (session.gone) return;
+  if (session.gone) {
+    if (habits.keep_receipts) owed.set(id, pdu);
+    return;
+  }
   if (habits.receipts === 'before') receipt(session, pdu, id);
   session.send(pdu.response({message_id: id}));
   tell('answered', {session: session.number, sequence: pdu.sequence_number, message_id: id});
-  if (habits.receipts === 'after') later(habits.receipt_delay, () => session.gone || receipt(session, pdu, id));
+  if (habits.receipts === 'after') later(habits.receipt_delay, () => receipt(session, pdu, id));
 }
 
 function take(session, pdu) {
@@ -115,6 +126,7 @@ const server = smpp.createServer({}, (session) => {
     const status = habits.bind_status;
     session.send(pdu.response(status ? {command_status: status} : {system_id: 'stranger'}));
     tell('bind', {session: session.number, status, system_id, password, system_type, interface_version});
+    if (!status) owed.forEach((submit, id) => receipt(session, submit, id));
   });
   session.on('submit_sm', (pdu) => take(session, pdu));
   session.on('enquire_link', (pdu) => {
@@ -159,7 +171,11 @@ const deeds = {
     sessions.forEach((session) => session.enquire_link(() => tell('enquire_link_resp', {session: session.number}))),
   unbind: () =>
     sessions.forEach((session) => session.unbind(() => tell('unbind_resp', {session: session.number}))),
-  drop: () => sessions.forEach((session) => session.destroy()),
+  drop: () =>
+    sessions.forEach((session) => {
+      session.gone = true;
+      session.destroy();
+    }),
   nack: ({sequence}) => sessions.forEach((session) => session.generic_nack({sequence_number: sequence, command_status: 8})),
 };
 
