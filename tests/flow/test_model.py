@@ -134,9 +134,8 @@ whatsapp_before_another = st.builds(whatsapp, st.sampled_from([30, 90, 3_600]), 
 last_whatsapp = st.just(whatsapp(24, "HOURS"))
 
 
-outcomes = st.sampled_from(
-    [*["taken"] * 7, *["refused"] * 2, *["again"] * 2, *["broken"] * 2, "part", "silence"]
-)
+outcomes = st.sampled_from([*["taken"] * 7, *["refused", "again", "broken", "part"] * 2, "silence"])
+early_words: st.SearchStrategy[Word] = st.sampled_from(["sent", "failed", "delivered"])
 
 
 class Asked(NamedTuple):
@@ -422,7 +421,8 @@ class Chains(RuleBasedStateMachine):
     @precondition(lambda self: self._overtaken)
     @rule(data=st.data(), word=st.sampled_from(["delivered", "read", "failed"]))
     def receive_late(self, data: st.DataObject, word: Word) -> None:
-        """A word about a link after which another one has had its turn."""
+        """A word about a link after which another one has had its turn, and may be on its way."""
+        self.dispatch()
         made = data.draw(st.sampled_from(self._overtaken))
         self._file([(made, 1, word, True, False)])
 
@@ -438,6 +438,33 @@ class Chains(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(self._with_the_channel))
         for word in ("failed", *then):
             self._file([(made, 1, word, True, True)])
+
+    @precondition(_is_open)
+    @rule(data=st.data(), told=st.lists(st.tuples(st.integers(1, 2), early_words), max_size=3))
+    def hear_early(self, data: st.DataObject, told: list[tuple[int, Word]]) -> None:
+        """Receipts overtake the answer of their submit, and bear the channel's number alone."""
+        connector = data.draw(st.sampled_from([one for one in self.connectors if one.open]))
+        made, _, _ = connector.open[0]
+        self._file([(made, part, word, False, False) for part, word in told])
+        self._answer(connector, 0, "taken")
+
+    @property
+    def _unread(self) -> list[tuple[Made, Step]]:
+        """What the channel has, and what ought to be read."""
+        steps = [
+            (made, model.steps[n]) for made in self._made for model, n in [self.model_of(made)]
+        ]
+        return [(made, one) for made, one in steps if one.goal == "read" and one.end is not None]
+
+    @precondition(lambda self: self._unread)
+    @rule(data=st.data(), off=st.sampled_from([-1, 0, 1]))
+    def leave_unread(self, data: st.DataObject, off: int) -> None:
+        """It is delivered, and nobody reads it until its lifetime is over."""
+        made, step = data.draw(st.sampled_from(self._unread))
+        self._file([(made, 1, "delivered", True, False)])
+        assert step.end is not None
+        self._go_to(max(self.now, step.end + off))
+        self.release()
 
     @precondition(lambda self: self._made)
     @rule(data=st.data(), times=st.integers(2, 10), apart=st.booleans())
