@@ -47,7 +47,7 @@ _NOBODY = 9  # the discard port
 
 
 class Outcome(Struct):
-    """What was measured. Moments are seconds, delays milliseconds."""
+    """What was measured, in seconds."""
 
     chains: int
     fill_seconds: float
@@ -97,7 +97,7 @@ def measure(chains: int, sample: int, margin: float, limit: float) -> Outcome:
             size,
             started,
             memory,
-            _delays(path, sample),
+            _delays(path, opens_at, sample),
             [_delay_of(path, number) for number in numbers],
             peak,
         )
@@ -180,15 +180,15 @@ def _await_sample(path: Path, sample: int, until: float) -> None:
         time.sleep(0.2)
 
 
-def _delays(path: Path, sample: int) -> list[float]:
+def _delays(path: Path, opens_at: int, sample: int) -> list[float]:
     rows = _query(
         path,
-        """SELECT s.started_at - l.due_at FROM submits s JOIN links l ON l.link_id = s.link_id
-        JOIN chains c ON c.chain_id = l.chain_id
+        """SELECT s.started_at - ? FROM submits s JOIN chains c ON c.chain_id = s.link_id >> 4
         WHERE c.partner_id = 1 AND s.attempt = 1 ORDER BY s.started_at LIMIT ?""",
+        opens_at,
         sample,
     )
-    return [float(delay) for (delay,) in rows]
+    return [delay / SECOND for (delay,) in rows]
 
 
 def _delay_of(path: Path, chain_id: int) -> float:
@@ -200,7 +200,7 @@ def _delay_of(path: Path, chain_id: int) -> float:
     )
     if not rows:
         raise ProcessFailed(f"message {chain_id} of the other Partner has not gone")
-    return float(rows[0][0])
+    return rows[0][0] / SECOND
 
 
 def _sleep_until(moment: int) -> None:
@@ -214,16 +214,16 @@ def _resident_mib(pid: int) -> float:
 
 def _shown(outcome: Outcome) -> str:
     crowd, others = sorted(outcome.crowd), sorted(outcome.others)
-    rate = len(crowd) / (crowd[-1] / 1_000) if crowd[-1] else 0.0
     filled = f"{outcome.fill_seconds:.0f} s, {outcome.store_mib:,.0f} MiB"
     memory = f"{outcome.started_mib:.0f} MiB, {outcome.peak_mib:.0f} at most by the sample's end"
-    spread = f"p50 {percentile(crowd, 50):.0f}, last {crowd[-1]:.0f} ms ({rate:,.0f}/s)"
-    meanwhile = f"p50 {percentile(others, 50):.0f}, max {others[-1]:.0f} ms"
+    rate = f"{len(crowd) / crowd[-1]:,.0f}/s" if crowd[-1] else "at once"
+    spread = f"p50 {percentile(crowd, 50):,.0f}, last {crowd[-1] * 1e3:,.0f} ms ({rate})"
+    meanwhile = f"p50 {percentile(others, 50):.0f}, max {others[-1] * 1e3:.0f} ms"
     return f"""\
 {outcome.chains:,} chains wait (stored in {filled})
   start to readiness    {outcome.start_seconds:.2f} s
   memory after it       {memory}
-  opening to submit     first {crowd[0]:.0f} ms; of the first {len(crowd):,}: {spread}
+  opening to submit     first {crowd[0] * 1e3:.0f} ms; of the first {len(crowd):,}: {spread}
   another Partner's     POST to submit {meanwhile} ({len(others)} messages meanwhile)"""
 
 
