@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from whimbrel import __version__
+from whimbrel.channels.connector import LateAnswer
 from whimbrel.clock import SECOND, Clock, SystemClock
 from whimbrel.domain.chain_id import ChainIds
 from whimbrel.domain.content import Channel
@@ -144,7 +145,7 @@ class Gateway:
         self._upstream = Upstream(
             settings,
             clock,
-            Inbox(self._ingest.file, self._ingest.keep),
+            Inbox(self._ingest.file, self._ingest.keep, self._answered_late),
             user_agent=_USER_AGENT,
             changed=self._connection_changed,
         )
@@ -292,6 +293,9 @@ class Gateway:
             return
         reason = f"{receipt.code} {receipt.detail}"
         self._spawn(self._dispatcher.rest(line, reason, None))
+
+    def _answered_late(self, late: LateAnswer) -> None:
+        self._spawn(self._dispatcher.answered_late(late))
 
     def _connection_changed(self, line: SenderLine) -> None:
         """Let what waited for a connection go, and say where operators look when one is gone."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from whimbrel.channels.connector import LateAnswer
 from whimbrel.channels.sms.connector import SmsConnector
 from whimbrel.channels.whatsapp.connector import WhatsappConnector
 from whimbrel.clock import Clock
@@ -25,6 +26,8 @@ class Inbox(NamedTuple):
 
     file: Callable[[list[Receipt]], Awaitable[None]]
     keep: Callable[[list[MoMessage]], Awaitable[None]]
+    late: Callable[[LateAnswer], None]
+    """Told of what a channel took after its submit had been given up; this one only begins."""
 
 
 class Upstream:
@@ -89,6 +92,7 @@ class Upstream:
             timeout=self._settings.dispatch.submit_timeout_seconds,
             file=self._inbox.file,
             keep=self._inbox.keep,
+            late=self._inbox.late,
             changed=lambda: self._changed(line),
         )
         self._connectors.append(connector)

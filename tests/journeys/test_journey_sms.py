@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest_asyncio
 
 from tests.journeys.partner import LOGIN, PASSWORD, Receiver, Tag, a_request, by_sms, send
 from tests.journeys.sandbox import Sandbox
+from tests.support.node_smsc import node_smsc
 from tests.support.processes import Installation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -250,6 +252,35 @@ async def test_an_smsc_that_comes_late_gets_all_that_has_waited(tmp_path: Path) 
     assert "connection refused" in row
     assert sorted(one["to"] for one in submits) == [f"7916000040{n}" for n in range(5)]
     assert "working" in row_of(after.output, "main")
+
+
+async def test_an_answer_that_comes_after_it_was_given_up_still_counts(tmp_path: Path) -> None:
+    """The receipts come long after the grace: without the answers all would go again."""
+    receiver = Receiver()
+    async with node_smsc() as smsc, receiver.up():
+        late = {"answer_delay": 400, "receipts": "after", "receipt_delay": 1_500}
+        await smsc.set(**late)
+        installation = Installation(
+            tmp_path,
+            smpp={"main": ["WHIMBREL"]},
+            sections={
+                "dispatch": {"submit_timeout_seconds": 0.2, "ambiguity_grace_seconds": 0.5},
+                "smpp.main": {"port": smsc.port},
+            },
+        )
+        options = ["--default-sender", "WHIMBREL", "--type", "SMS", "--report-url", receiver.url]
+        await installation.add_partner(LOGIN, PASSWORD, *options)
+        async with installation.serve(), aiohttp.ClientSession() as client:
+            texts = {"79160000501": "Short", "79160000502": LONG}
+            for to, text in texts.items():
+                request = a_request(to, by_sms(text))
+                mt_num = (await send(client, installation.url, request)).mt_num
+                assert await receiver.until_last(mt_num, 2) == [0, 2]
+
+    assert sorted(Counter(one.dest_addr for one in smsc.taken).items()) == [
+        ("79160000501", 1),
+        ("79160000502", 4),
+    ]
 
 
 def row_of(table: str, account: str) -> str:

@@ -72,6 +72,21 @@ class Submission(NamedTuple):
     """The parts that earlier attempts have brought across, by their place from 1."""
 
 
+class LateAnswer(NamedTuple):
+    """What the channel has taken of a submit that had been given up."""
+
+    link_id: int
+    attempt: int
+    began_at: int
+    taken: PartsTaken
+    """All that is known to have been taken."""
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether nothing of the message need go again."""
+        return len(self.taken.provider_ids) == self.taken.parts
+
+
 class Connector(Protocol):
     """A sender account of a channel; it may serve several senders."""
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import structlog
 
-from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
+from whimbrel.channels.connector import LateAnswer, Submission, SubmitError, SubmitFault
 from whimbrel.clock import SECOND, Clock
-from whimbrel.domain.chain import Taken
+from whimbrel.domain.chain import NoAnswer, Taken
 from whimbrel.flow.cascade import count_cascades
 from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import Lines, SenderLine
@@ -188,6 +188,21 @@ class Dispatcher:
         return SubmitRecord(
             link.link_id, event, started, error.code, error.detail, parts=error.taken
         )
+
+    async def answered_late(self, late: LateAnswer) -> None:
+        """Record what a channel took of a submit that had been given up: it need not go again."""
+        now = self._clock.now()
+        event: Taken | NoAnswer = NoAnswer(late.attempt, now, now + self._rules.grace)
+        if late.whole:
+            event = Taken(late.attempt, now, late.taken.provider_ids[1])
+        record = SubmitRecord(late.link_id, event, late.began_at, parts=late.taken)
+        try:
+            count_cascades(self._metrics, [await self._store.write(record_submits, record)])
+        except Exception:  # noqa: BLE001
+            # As if there had been no answer: a receipt or the grace settles it.
+            _log.exception("late_answer_not_recorded", link_id=late.link_id)
+        self._wake()
+        self._wake_reports()
 
     async def note_connection(self, line: SenderLine) -> None:
         """Say where operators look whether the connection of a line is there."""

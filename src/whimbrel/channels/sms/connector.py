@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from whimbrel.channels.connector import Submission, SubmitError, SubmitFault
+from whimbrel.channels.connector import LateAnswer, Submission, SubmitError, SubmitFault
 from whimbrel.channels.sms.errors import answer_verdict, own_codes
+from whimbrel.channels.sms.late_answers import Attempt, LateAnswers
 from whimbrel.channels.sms.message_ids import spellings
 from whimbrel.channels.sms.pdu import DeliverSm, PduError, SubmitSm, status_name
 from whimbrel.channels.sms.receipts import Reader, Unreadable
@@ -54,12 +55,14 @@ class SmsConnector:
         timeout: float,
         file: Callable[[list[Receipt]], Awaitable[None]],
         keep: Callable[[list[MoMessage]], Awaitable[None]],
+        late: Callable[[LateAnswer], None],
         changed: Callable[[], None],
     ) -> None:
         """`timeout` is in seconds, for an answer to a submit.
 
-        `file` and `keep` put receipts and subscribers' messages on disk. `changed` is called
-        whenever the connection is there or gone.
+        `file` and `keep` put receipts and subscribers' messages on disk. `late` is told what was
+        taken of a submit that had been given up. `changed` is called whenever the connection is
+        there or gone.
         """
         self.name = name
         self._account = account
@@ -68,13 +71,16 @@ class SmsConnector:
         self._reader = Reader(name, account)
         self._file = file
         self._keep = keep
+        self._late = LateAnswers(late)
+        self._changed = changed
         self._session = Session(
             name,
             account,
             clock,
             deliver=self._take,
-            changed=changed,
+            changed=self._connection_changed,
             response_timeout=timeout,
+            late=self._answered_late,
         )
 
     @property
@@ -108,20 +114,18 @@ class SmsConnector:
         if isinstance(submission.content, Image):
             raise SubmitError(SubmitFault.REFUSED, "an SMS carries no image")
         pdus = self._pdus(submission, submission.content.text)
-        missing = [part for part in pdus if part not in submission.taken]
-        submits = [self._submit_part(pdus[part]) for part in missing]
+        attempt = Attempt(submission, len(pdus), self._clock.now())
+        submits = [
+            self._submit_part(attempt, part, pdus[part])
+            for part in pdus
+            if part not in submission.taken
+        ]
         # Most messages are one part, and need no tasks of their own.
         fates = [await submits[0]] if len(submits) == 1 else await asyncio.gather(*submits)
-        new = {n: fate for n, fate in zip(missing, fates, strict=True) if isinstance(fate, tuple)}
-        taken = PartsTaken(
-            {**submission.taken, **{part: names[0] for part, names in new.items()}},
-            len(pdus),
-            known_as=tuple(name for names in new.values() for name in names),
-        )
-        faults = [fate for fate in fates if isinstance(fate, SubmitError)]
-        if faults:
-            raise _of_whole(faults, taken)
-        return taken
+        attempt.closed = True
+        if attempt.whole:  # what was given up may have been answered while others were waited for
+            return attempt.taken
+        raise _of_whole([fault for fault in fates if fault], attempt.taken)
 
     def _pdus(self, submission: Submission, text: str) -> Mapping[int, SubmitSm]:
         """Return the submit of each part, by its place from 1."""
@@ -144,8 +148,8 @@ class SmsConnector:
             for part, octets in enumerate(cut.parts, 1)
         }
 
-    async def _submit_part(self, pdu: SubmitSm) -> tuple[str, ...] | SubmitError:
-        """Return the spellings of the number that the part got, or why it got none."""
+    async def _submit_part(self, attempt: Attempt, part: int, pdu: SubmitSm) -> SubmitError | None:
+        """Note the number that the part got, or return why it got none."""
         try:
             number = await self._session.submit(pdu)
         except SubmitRefused as error:
@@ -160,11 +164,23 @@ class SmsConnector:
         except NotSubmitted as error:
             return SubmitError(SubmitFault.RETRY, str(error), error_code=ErrorCode.TIMEOUT)
         except Unanswered as error:
+            self._late.expect(pdu, attempt, part)
             return SubmitError(SubmitFault.NO_ANSWER, str(error))
         except PduError as error:
             code = ErrorCode.OPER_INVSRCADDR
             return SubmitError(SubmitFault.REFUSED, str(error), error_code=code)
+        attempt.take(part, self._spellings(number))
+        return None
+
+    def _spellings(self, number: str) -> tuple[str, ...]:
         return spellings(number, self._account.receipt_ids, answered=True) or (_NO_NUMBER,)
+
+    def _answered_late(self, pdu: SubmitSm, number: str) -> None:
+        self._late.answered(pdu, self._spellings(number))
+
+    def _connection_changed(self) -> None:
+        self._late.forget()  # answers come over the connection of their submits, or never
+        self._changed()
 
     async def _take(self, pdus: list[DeliverSm]) -> list[bool]:
         """Put what the SMSC delivers on disk; if that fails, it will deliver all of it again.
