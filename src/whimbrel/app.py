@@ -26,7 +26,7 @@ from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
-from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
 from whimbrel.flow.shortening import Shortening, gateway_base
@@ -186,6 +186,7 @@ class Gateway:
             clock,
             self.metrics,
             grace=grace,
+            unheard=partial(unheard, self._lines),
             wake_dispatch=wake_dispatch,
             wake_reports=wake_reports,
         )

@@ -14,7 +14,7 @@ from whimbrel.domain.status import ErrorCode
 from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.ingest import Ingest
-from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.timers import Timers
 from whimbrel.metrics import Metrics
 from whimbrel.store.sqlite import SqliteStore
@@ -120,6 +120,7 @@ class Journey:
             clock,
             self.metrics,
             grace=GRACE,
+            unheard=lambda: unheard(self.lines),
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),
         )

@@ -24,6 +24,7 @@ from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, se
 from whimbrel.store.engine import Store
 from whimbrel.store.senders import SenderPause, pause_senders, resume_senders
 from whimbrel.store.submits import SubmitRecord, outcome_of, record_submits
+from whimbrel.store.timers import Hearing, renew_graces
 
 _log = structlog.get_logger(__name__)
 _LEASE_MARGIN = 30 * SECOND  # beyond the longest submit: recording its outcome must fit in
@@ -208,6 +209,9 @@ class Dispatcher:
         """Say where operators look whether the connection of a line is there."""
         since, now = line.connector.blocked_since, self._clock.now()
         if since is None:
+            until = now + self._rules.grace
+            for channel, sender in (key for key, one in self._lines.items() if one is line):
+                await self._store.write(renew_graces, Hearing(channel, sender, until))
             await self._store.write(resume_senders, (line.channel, line.name))
         else:
             why = line.connector.why_blocked

@@ -111,3 +111,15 @@ class SenderLine:
 
 Lines = Mapping[tuple[Channel, str], SenderLine]
 """The line of each sender, by channel and the sender's name."""
+
+
+def unheard(lines: Lines) -> frozenset[tuple[str, str]]:
+    """Return the senders whose receipts cannot come, for these share the connection of submits.
+
+    WhatsApp's come by webhooks, however its submits fare.
+    """
+    return frozenset(
+        key
+        for key, line in lines.items()
+        if line.channel is Channel.SMS and line.connector.blocked_since is not None
+    )

@@ -32,14 +32,19 @@ class Timers:
         metrics: Metrics,
         *,
         grace: int,
+        unheard: Callable[[], frozenset[tuple[str, str]]] = frozenset,
         wake_dispatch: Callable[[], None],
         wake_reports: Callable[[], None],
     ) -> None:
-        """`grace` is how long an unanswered submit waits for a receipt, in milliseconds."""
+        """`grace` is how long an unanswered submit waits for a receipt, in milliseconds.
+
+        `unheard` tells the senders from which none can come now.
+        """
         self._store = store
         self._clock = clock
         self._metrics = metrics
         self._grace = grace
+        self._unheard = unheard
         self._wake_dispatch = wake_dispatch
         self._wake_reports = wake_reports
 
@@ -60,7 +65,9 @@ class Timers:
 
     async def _settle(self) -> bool:
         now = self._clock.now()
-        settled = await self._store.write(settle_limbo, Tick(now, now + self._grace))
+        settled = await self._store.write(
+            settle_limbo, Tick(now, now + self._grace, self._unheard())
+        )
         resubmits = _count(settled, LinkState.QUEUED)
         if resubmits:
             self._metrics.resubmits.inc(resubmits)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from whimbrel.domain.chain import Bypassed, GraceOver, LifetimeOver, NoAnswer
 from whimbrel.domain.status import LinkState
-from whimbrel.store.engine import Ask, Statement, Steps
+from whimbrel.store.engine import Ask, Do, Statement, Steps
 from whimbrel.store.links import (
     CascadeTick,
     LinkEvent,
@@ -30,8 +30,13 @@ WHERE state = 0 AND lane = :lane AND due_at <= :before AND satisfied_by IS NOT N
 ORDER BY due_at LIMIT 250
 """)
 _LIMBO = Statement("""
-SELECT link_id, state, attempt, coalesce(attempted_at, 0) FROM links
+SELECT link_id, state, attempt, coalesce(attempted_at, 0), channel, sender, satisfied_by FROM links
 WHERE state IN (10, 20) AND due_at <= :now ORDER BY due_at LIMIT 250
+""")
+_WAIT_ON = Statement("UPDATE links SET due_at = :until WHERE link_id = :link_id")
+_UNSURE_OF = Statement("""
+SELECT link_id FROM links WHERE state IN (10, 20) AND state = 20
+    AND channel = :channel AND sender = :sender AND due_at < :until
 """)
 _ABANDONED = Statement("""
 SELECT link_id, attempt, coalesce(attempted_at, 0) FROM links WHERE state IN (10, 20) AND state = 10
@@ -45,6 +50,8 @@ class Tick(NamedTuple):
 
     now: int
     grace_until: int
+    unheard: frozenset[tuple[str, str]] = frozenset()
+    """Senders (channel, name) from which no receipt can come now: their graces begin anew."""
 
 
 def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
@@ -96,20 +103,52 @@ def settle_limbo(ticks: list[Tick]) -> Steps[list[list[Moved | None]]]:
     answers = yield Ask(_LIMBO, [(tick.now,) for tick in ticks])
     settled: list[list[Moved | None]] = []
     for tick, rows in zip(ticks, answers, strict=True):
-        unsure = [link_id for link_id, state, _, _ in rows if state == LinkState.UNSURE]
+        unsure = [link_id for link_id, state, *_ in rows if state == LinkState.UNSURE]
+        # A cascade does not wait for an SMSC that is away: the link is queued, and passed over.
+        wait_on = {
+            link_id
+            for link_id, state, _, _, channel, sender, satisfied_by in rows
+            if state == LinkState.UNSURE
+            and (channel, sender) in tick.unheard
+            and satisfied_by is None
+        }
+        yield Do(_WAIT_ON, [(tick.grace_until, link_id) for link_id in wait_on])
         moved: list[Moved | None] = [*(yield from adopt_parked(unsure))]
         moved += yield from move_links(
-            [LinkEvent(link_id, GraceOver(tick.now), tick.now) for link_id in unsure]
+            [LinkEvent(one, GraceOver(tick.now), tick.now) for one in unsure if one not in wait_on]
         )
         moved += yield from record_submits(
             [
                 _abandoned(link_id, attempt, attempted_at, tick)
-                for link_id, state, attempt, attempted_at in rows
+                for link_id, state, attempt, attempted_at, *_ in rows
                 if state == LinkState.SUBMITTING
             ]
         )
         settled.append(moved)
     return settled
+
+
+class Hearing(NamedTuple):
+    """A sender whose receipts can come again, and until when its unsure links wait for them."""
+
+    channel: str
+    sender: str
+    until: int
+
+
+def renew_graces(heard: list[Hearing]) -> Steps[list[None]]:
+    """Let the grace of unsure links begin anew, now that the channel can tell what became of them.
+
+    What it has to say waits there, and comes with the connection.
+    """
+    answers = yield Ask(_UNSURE_OF, [tuple(one) for one in heard])
+    waiting = [
+        (one.until, link_id)
+        for one, rows in zip(heard, answers, strict=True)
+        for (link_id,) in rows
+    ]
+    yield Do(_WAIT_ON, waiting)
+    return [None] * len(heard)
 
 
 def abandon_submits(ticks: list[Tick]) -> Steps[list[int]]:

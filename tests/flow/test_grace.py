@@ -1,0 +1,89 @@
+"""How long an unanswered SMS waits for a receipt while its SMSC is away (decision 6)."""
+
+import pytest
+
+from tests.flow.rig import GRACE, PATIENCE, Journey, a_fault
+from tests.support.builders import SUBSCRIBER, Database, a_cascade, a_chain, a_receipt, accept
+from whimbrel.channels.connector import SubmitFault
+from whimbrel.clock import SECOND
+from whimbrel.domain.chain import Chain
+from whimbrel.domain.content import Channel
+from whimbrel.domain.status import LinkState
+
+S = LinkState
+SMS = {"channel": Channel.SMS}
+OUTAGE = 5 * GRACE
+
+
+async def lose(journey: Journey, chain: Chain) -> None:
+    """Let the connection be lost before the answer came."""
+    journey.sms.script.append(a_fault(SubmitFault.NO_ANSWER))
+    await accept(journey.store, chain)
+    await journey.dispatch()
+    journey.sms.blocked_since = journey.clock.now()
+    await journey.dispatcher.note_connection(journey.sms_line)
+
+
+async def come_back(journey: Journey) -> None:
+    journey.sms.blocked_since = None
+    await journey.dispatcher.note_connection(journey.sms_line)
+
+
+async def pass_time(journey: Journey, milliseconds: int) -> None:
+    for _ in range(milliseconds // SECOND):
+        journey.clock.advance(SECOND)
+        await journey.timers.step()
+        await journey.dispatch()
+
+
+async def test_the_receipt_that_comes_with_the_connection_settles_it(
+    journey: Journey, database: Database
+) -> None:
+    await lose(journey, a_chain(link=SMS))
+    await pass_time(journey, OUTAGE)
+    assert database.state() is S.UNSURE
+    await come_back(journey)
+    await pass_time(journey, GRACE - SECOND)
+    await journey.ingest.file([a_receipt(S.DELIVERED, provider_id="17", subscriber=SUBSCRIBER)])
+    await pass_time(journey, 2 * GRACE)
+    assert (database.state(), len(journey.sms.submissions)) == (S.DELIVERED, 1)
+
+
+@pytest.mark.parametrize("outage", [GRACE // 2, OUTAGE])
+async def test_without_one_it_goes_again_a_whole_grace_after(
+    journey: Journey, database: Database, outage: int
+) -> None:
+    await lose(journey, a_chain(link=SMS))
+    await pass_time(journey, outage)
+    await come_back(journey)
+    await pass_time(journey, GRACE - SECOND)
+    assert (database.state(), len(journey.sms.submissions)) == (S.UNSURE, 1)
+    await pass_time(journey, SECOND)
+    assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 2)
+
+
+async def test_its_lifetime_ends_all_the_same(journey: Journey, database: Database) -> None:
+    await lose(journey, a_chain(link={**SMS, "expires_at": journey.clock.now() + 2 * GRACE}))
+    await pass_time(journey, OUTAGE)
+    assert (database.state(), database.told()) == (S.EXPIRED, [5])
+
+
+async def test_a_link_with_another_behind_it_does_not_wait(
+    journey: Journey, database: Database
+) -> None:
+    await lose(journey, a_cascade(SMS, {"channel": Channel.WHATSAPP}))
+    await pass_time(journey, GRACE + SECOND)
+    assert database.state() is S.QUEUED
+    await pass_time(journey, PATIENCE)
+    await journey.cascade.bypass()
+    assert database.states()[0] is S.FAILED
+
+
+async def test_a_connection_that_stayed_changes_nothing(
+    journey: Journey, database: Database
+) -> None:
+    journey.sms.script.append(a_fault(SubmitFault.NO_ANSWER))
+    await accept(journey.store, a_chain(link=SMS))
+    await journey.dispatch()
+    await pass_time(journey, GRACE)
+    assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 2)
