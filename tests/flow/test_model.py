@@ -371,6 +371,7 @@ class Chains(RuleBasedStateMachine):
             model.go_on(now)
         if kept is not None:
             self._known(made, kept)
+        self.a_links_rank_never_falls_but_by_the_legal_moves()
 
     def _known(self, made: Made, kept: PartsTaken) -> None:
         """Numbers are known from now on: receipts may have waited for them."""
@@ -387,11 +388,12 @@ class Chains(RuleBasedStateMachine):
         self.numbers_known.update(dict.fromkeys(kept.known_as, made))
         for *_, number, word, _ in waiting:
             del self.parked[number, word]
-        news = False
+        news_at = None
         for at, _, number, word, again_in in waiting:
-            news = self._hear(made, number, word, at, again_in) or news
-        if news:
-            model.go_on(waiting[-1][0])
+            if self._hear(made, number, word, at, again_in):
+                news_at = at
+        if news_at is not None:
+            model.go_on(news_at)
 
     # Receipts
 
@@ -432,12 +434,20 @@ class Chains(RuleBasedStateMachine):
         return [made for made, model, n in words if model.steps[n].word in {"taken", "sent"}]
 
     @precondition(lambda self: self._with_the_channel)
-    @rule(data=st.data(), then=st.lists(st.sampled_from(["sent", "failed", "read"]), max_size=2))
-    def give_back(self, data: st.DataObject, then: list[Word]) -> None:
+    @rule(
+        data=st.data(),
+        tried_again=st.booleans(),
+        then=st.lists(st.sampled_from(["sent", "failed", "read"]), max_size=2),
+    )
+    def give_back(self, data: st.DataObject, tried_again: bool, then: list[Word]) -> None:
         """What the channel took comes back to be tried again, and more is heard of it."""
         made = data.draw(st.sampled_from(self._with_the_channel))
-        for word in ("failed", *then):
-            self._file([(made, 1, word, True, True)])
+        self._file([(made, 1, "failed", True, True)])
+        if tried_again:
+            self._go_to(self.now + MINUTE)
+            self.dispatch()
+        for word in then:
+            self._file([(made, 1, word, True, False)])
 
     @precondition(_is_open)
     @rule(data=st.data(), told=st.lists(st.tuples(st.integers(1, 2), early_words), max_size=3))
@@ -454,7 +464,7 @@ class Chains(RuleBasedStateMachine):
         steps = [
             (made, model.steps[n]) for made in self._made for model, n in [self.model_of(made)]
         ]
-        return [(made, one) for made, one in steps if one.goal == "read" and one.end is not None]
+        return [(made, one) for made, one in steps if one.goal == "read" and one.word in UNDER_WAY]
 
     @precondition(lambda self: self._unread)
     @rule(data=st.data(), off=st.sampled_from([-1, 0, 1]))
@@ -520,6 +530,7 @@ class Chains(RuleBasedStateMachine):
         for chain_id, news in touched.items():
             if news:
                 self.models[chain_id].go_on(self.now)
+        self.a_links_rank_never_falls_but_by_the_legal_moves()
 
     def _hear(self, made: Made, number: str, word: Word, at: int, again_in: int | None) -> bool:
         model, position = self.model_of(made)
@@ -537,6 +548,7 @@ class Chains(RuleBasedStateMachine):
         for model in self.models.values():
             model.time_over(self.now)
             model.patience_over(self.now, GRACE)
+        self.a_links_rank_never_falls_but_by_the_legal_moves()
 
     @rule()
     def release(self) -> None:
@@ -648,6 +660,7 @@ class Chains(RuleBasedStateMachine):
 
     @invariant()
     def a_links_rank_never_falls_but_by_the_legal_moves(self) -> None:
+        """Also inside a step, wherever another move may follow."""
         for link_id, number in self.rows("SELECT link_id, state FROM links"):
             state, before = LinkState(number), self.ranks.get(link_id)
             if before is not None and state < before:
