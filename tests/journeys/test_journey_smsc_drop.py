@@ -171,17 +171,15 @@ async def a_burst(folder: Path, stranger: Stranger) -> AsyncIterator[Burst]:
 @both_strangers
 async def test_a_connection_that_is_torn_in_a_burst(tmp_path: Path, stranger: Stranger) -> None:
     async with a_burst(tmp_path, stranger) as burst:
-        lost = []
         async with burst.place.serve(), asyncio.TaskGroup() as tasks:
             tasks.create_task(burst.send_all())
             for submits in TORN_AFTER:
                 burst.tap.stall_after(submits)
                 await burst.tap.until_unheard(UNHEARD)
-                lost.append(burst.tap.unanswered)
                 await burst.smsc.drop()
             await burst.until_delivered()
         await burst.check("torn")
-        assert lost[0] >= UNHEARD, "no answer was on its way: the test has not tested anything"
+        assert burst.tap.unanswered >= UNHEARD * len(TORN_AFTER)
         assert burst.again_after(lambda _: True) == []
 
 

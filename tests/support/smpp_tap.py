@@ -32,13 +32,10 @@ class PassedSubmit:
 @dataclass(eq=False)
 class _Session:
     by_sequence: dict[int, PassedSubmit] = field(default_factory=dict)
-    stalled: bool = False
     over: bool = False
 
     @property
     def unheard(self) -> int:
-        if not self.stalled or self.over:
-            return 0
         return sum(submit.message_id is None for submit in self.by_sequence.values())
 
 
@@ -50,7 +47,7 @@ class SmppTap:
         self.behind = 0
         self.submits: list[PassedSubmit] = []
         self._stall_after: int | None = None
-        self._sessions: list[_Session] = []
+        self._stalled: _Session | None = None
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,7 +68,7 @@ class SmppTap:
 
         For ever on that connection; the next one is whole again.
         """
-        self._stall_after = count
+        self._stall_after, self._stalled = count, None
 
     @property
     def unanswered(self) -> int:
@@ -83,8 +80,8 @@ class SmppTap:
             await self._changed.wait_for(condition)
 
     async def until_unheard(self, count: int) -> None:
-        """Wait until a stalled connection has so many submits without an answer."""
-        await self.until(lambda: any(session.unheard >= count for session in self._sessions))
+        """Wait until the connection that `stall_after` stalls has so many without an answer."""
+        await self.until(lambda: self._stalled is not None and self._stalled.unheard >= count)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -101,7 +98,6 @@ class SmppTap:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_smsc, to_smsc = await asyncio.open_connection("127.0.0.1", self.behind)
         session = _Session()
-        self._sessions.append(session)
         downwards = asyncio.create_task(self._downwards(from_smsc, writer, session))
         try:
             await self._upwards(reader, to_smsc, session)
@@ -126,7 +122,7 @@ class SmppTap:
         async with self._changed:
             self.submits.append(submit)
             if not session.over and 0 < (self._stall_after or 0) <= len(self.submits):
-                session.stalled, self._stall_after = True, None
+                self._stalled, self._stall_after = session, None
             self._changed.notify_all()
 
     async def _downwards(
@@ -134,7 +130,7 @@ class SmppTap:
     ) -> None:
         with contextlib.suppress(OSError):  # torn
             async for pdu in _pdus(from_smsc):
-                if session.stalled:
+                if session is self._stalled:
                     continue
                 writer.write(pdu)
                 _, command, status, sequence = _HEADER.unpack_from(pdu)
