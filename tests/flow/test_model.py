@@ -224,10 +224,13 @@ class Chains(RuleBasedStateMachine):
 
     async def _settled(self) -> None:
         """Wait until every submit under way is recorded or waits for its answer."""
+        async with asyncio.timeout(20):  # a generous bound: it only ends a test that has failed
+            while self._is_busy():  # noqa: ASYNC110 - nobody else could tell
+                await asyncio.sleep(0)
+
+    def _is_busy(self) -> bool:
         waiting = sum(len(connector.open) for connector in self.connectors)
-        while len(self.journey.dispatcher._submits) > waiting:
-            await asyncio.sleep(0)
-            waiting = sum(len(connector.open) for connector in self.connectors)
+        return len(self.journey.dispatcher._submits) > waiting
 
     # Accept
 
