@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench import profiled
+from bench import accept, profiled
 from bench.gateway import Gateway
 from bench.processes import (
     ANYWHERE,
@@ -32,6 +32,9 @@ from bench.wire import CHANNELS
 
 GOAL_RATES = {"whatsapp": 1_300.0, "sms": 1_270.0}
 """Journeys a second. An SMS's is what Kannel carries on two cores with its spool, unsynced."""
+KANNEL_RATIO = 0.066
+"""That rate beside a bare server of the same run, which other machines can be compared by."""
+_BARE_SECONDS = 2.0
 _SPARE_SECONDS = 60.0
 
 
@@ -167,6 +170,19 @@ def _spread(latency: Latency) -> str:
     )
 
 
+def _bare_rate(plan: Plan) -> float:
+    """Return how many requests a second a server answers that does nothing, in this very minute."""
+    load = accept.Plan(
+        plan.connections, _BARE_SECONDS, _BARE_SECONDS, plan.gateway_cores, plan.others_cores
+    )
+    return accept.measure(accept.BARE, load).load.rate
+
+
+def _beside(outcome: Outcome, bare: float) -> str:
+    kannel = f" (Kannel: {KANNEL_RATIO})" if outcome.channel == "sms" else ""
+    return f"  beside a bare server  {outcome.travel.rate / bare:.3f} of its {bare:,.0f}/s{kannel}"
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.journey",
@@ -228,8 +244,9 @@ def main() -> None:
             outcomes.append(_profile(plans[-1]))
         else:
             for plan in plans * given.rounds:
+                bare = _bare_rate(plan)
                 outcomes.append(measure(plan))
-                print(_shown(outcomes[-1]), flush=True)
+                print(_shown(outcomes[-1]), _beside(outcomes[-1], bare), sep="\n", flush=True)
     except ProcessFailed as error:
         sys.exit(f"bench.journey: {error}")
     if given.json:
