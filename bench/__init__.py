@@ -14,6 +14,7 @@ What they are made of:
 
 - `gateway`: a gateway with an empty store, its Partner and its settings.
 - `bare`: the server that accepting is compared with.
+- `rounds`: what `accept` and `redirect` have in common: one server after another, under one load.
 - `load`: sends requests and measures the answers.
 - `follow`: follows short URLs.
 - `travel`: sends requests, takes their reports and measures whole journeys.

@@ -5,13 +5,9 @@ others are followed once in a long while. Run as `python -m bench.follow --port 
 result is written to standard output as JSON.
 """
 
-import argparse
 import random
 
-import msgspec
-import uvloop
-
-from bench.load import Load, LoadResult
+from bench.load import load_parser, run_load
 from bench.wire import SHORT_HOST
 
 HOT = 1_000
@@ -63,23 +59,11 @@ class Visits:
 
 def main() -> None:
     """Run by the arguments, and print the result."""
-    parser = argparse.ArgumentParser(prog="python -m bench.follow", description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--watch", type=int, required=True, help="the server's process")
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--warm-up", type=float, default=1.0, help="seconds")
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--limit", type=int, default=1_000_000, help="visits at most")
+    parser = load_parser("python -m bench.follow", __doc__)
     parser.add_argument("--stored", type=int, required=True, help="short URLs")
     parser.add_argument("--cold", type=float, default=0.1, help="share of visits of any of them")
     given = parser.parse_args()
-
-    async def work() -> LoadResult:
-        visits = Visits(given.stored, given.cold)
-        load = Load(given.port, visits, limit=given.limit, watch=given.watch)
-        return await load.run(given.connections, given.warm_up, given.seconds)
-
-    print(msgspec.json.encode(uvloop.run(work())).decode())
+    run_load(given, Visits(given.stored, given.cold))
 
 
 if __name__ == "__main__":

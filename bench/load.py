@@ -164,25 +164,35 @@ def percentile(ordered: list[float], percent: float) -> float:
     return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)] * 1e3
 
 
-def main() -> None:
-    """Run by the arguments, and print the result."""
-    parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
+def load_parser(program: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the options that every load has."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--watch", type=int, required=True, help="the server's process")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--limit", type=int, default=1_000_000, help="requests at most")
-    parser.add_argument("--first", type=int, default=0, help="id of the first request")
-    parser.add_argument("--url", default="", help="stands in each text")
-    given = parser.parse_args()
+    return parser
+
+
+def run_load(given: argparse.Namespace, requests: Sendable, *, first: int = 0) -> None:
+    """Send requests by the arguments, and print the result as JSON."""
 
     async def work() -> LoadResult:
-        requests = Requests(given.port, url=given.url)
-        load = Load(given.port, requests, limit=given.limit, watch=given.watch, first=given.first)
+        load = Load(given.port, requests, limit=given.limit, watch=given.watch, first=first)
         return await load.run(given.connections, given.warm_up, given.seconds)
 
     print(msgspec.json.encode(uvloop.run(work())).decode())
+
+
+def main() -> None:
+    """Run by the arguments, and print the result."""
+    parser = load_parser("python -m bench.load", __doc__)
+    parser.add_argument("--first", type=int, default=0, help="id of the first request")
+    parser.add_argument("--url", default="", help="stands in each text")
+    given = parser.parse_args()
+    run_load(given, Requests(given.port, url=given.url), first=given.first)
 
 
 if __name__ == "__main__":

@@ -14,20 +14,20 @@ import time
 from pathlib import Path
 from statistics import median
 
-import msgspec
-from msgspec import Struct
-
 from bench.follow import uid_of
 from bench.gateway import Gateway
 from bench.load import LoadResult
-from bench.processes import (
-    ANYWHERE,
-    Cores,
-    ProcessFailed,
-    free_ports,
-    peak_mib,
-    run,
-    running,
+from bench.processes import ProcessFailed, free_ports, peak_mib, running
+from bench.rounds import (
+    LoadPlan,
+    Round,
+    add_arguments,
+    bad_answers,
+    finish,
+    line,
+    placement,
+    put_under_load,
+    titles,
 )
 
 BARE = "bare"
@@ -35,28 +35,13 @@ MIXES = {"hot": 0.0, "mixed": 0.1, "cold": 1.0}
 """The share of visits that are of any of the short URLs; the rest is of a thousand hot ones."""
 GOAL_RATIO, GOAL_P99 = 0.5, 10.0
 _DAY = 86_400_000
-_SPARE_SECONDS = 60.0
 _AT_ONCE = 20_000
 
 
-class Plan(Struct):
-    """How each round goes."""
+class Plan(LoadPlan):
+    """How each round goes, and how many short URLs there are."""
 
     stored: int
-    connections: int
-    warm_up: float
-    seconds: float
-    server_cores: Cores
-    load_cores: Cores
-
-
-class Round(Struct):
-    """One server under one mix of visits."""
-
-    server: str
-    load: LoadResult
-    peak_mib: float
-    faults: list[str]
 
 
 def fill(store: Path, stored: int) -> None:
@@ -92,18 +77,18 @@ def measure_bare(plan: Plan, folder: Path) -> Round:
     [port] = free_ports(1)
     command = ["bench.bare", str(port)]
     with running(BARE, command, log_folder=folder, cores=plan.server_cores) as process:
-        load = _put_under_load(port, process.pid, plan, MIXES["mixed"])
+        load = _follow(port, process.pid, plan, "mixed")
         peak = peak_mib(process.pid)
-    return Round(BARE, load, peak, _faults(load))
+    return Round(BARE, load, peak, bad_answers(load))
 
 
 def measure_gateway(plan: Plan, gateway: Gateway, folder: Path, mix: str) -> Round:
     """Put the gateway under load, end it, and look at what it has kept."""
     before = _kept(gateway)
     with running(mix, gateway.serve(), log_folder=folder, cores=plan.server_cores) as process:
-        load = _put_under_load(gateway.port, process.pid, plan, MIXES[mix])
+        load = _follow(gateway.port, process.pid, plan, mix)
         peak = peak_mib(process.pid)
-    faults = _faults(load)
+    faults = bad_answers(load)
     kept = tuple(now - then for now, then in zip(_kept(gateway), before, strict=True))
     if set(kept) != {load.accepted}:
         faults.append(f"{load.accepted} led on; {kept} visits, clicks and rows kept")
@@ -119,35 +104,9 @@ def _kept(gateway: Gateway) -> tuple[int, ...]:
         connection.close()
 
 
-def _faults(load: LoadResult) -> list[str]:
-    return [f"{count} answers {status}" for status, count in load.errors.items()]
-
-
-def _put_under_load(port: int, pid: int, plan: Plan, cold: float) -> LoadResult:
-    output = run(
-        [
-            "bench.follow", "--port", str(port), "--watch", str(pid),
-            "--connections", str(plan.connections), "--warm-up", str(plan.warm_up),
-            "--seconds", str(plan.seconds), "--stored", str(plan.stored), "--cold", str(cold),
-        ],
-        cores=plan.load_cores, limit=plan.warm_up + plan.seconds + _SPARE_SECONDS,
-    )  # fmt: skip
-    return msgspec.json.decode(output, type=LoadResult)
-
-
-_TITLES = (
-    f"{'visits':<10}{'answers/s':>11}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}"
-    f"{'CPU us':>9}{'load us':>9}{'peak MiB':>10}{'others':>8}"
-)
-
-
-def _line(one: Round) -> str:
-    load = one.load
-    return (
-        f"{one.server:<10}{load.rate:>11,.0f}{load.p50:>9.2f}{load.p95:>9.2f}{load.p99:>9.2f}"
-        f"{load.longest:>9.1f}{load.server_cpu_us:>9.1f}{load.load_cpu_us:>9.1f}"
-        f"{one.peak_mib:>10.0f}{load.others:>8.2f}"
-    )
+def _follow(port: int, pid: int, plan: Plan, mix: str) -> LoadResult:
+    visits = ("--stored", str(plan.stored), "--cold", str(MIXES[mix]))
+    return put_under_load("bench.follow", port, pid, plan, *visits)
 
 
 def _summary(rounds: list[Round]) -> str:
@@ -170,36 +129,22 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--stored", type=int, default=1_000_000, help="short URLs in the store")
-    parser.add_argument("--rounds", type=int, default=2, help="of each")
-    parser.add_argument("--seconds", type=float, default=5.0, help="measured in each round")
-    parser.add_argument("--warm-up", type=float, default=1.5, help="seconds")
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--no-pin", action="store_true", help="let the system place the processes")
-    parser.add_argument("--json", type=Path, help="also write the rounds to this file")
+    add_arguments(parser, rounds=2, seconds=5.0)
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure by the arguments, print, and end with 1 if the books do not balance."""
     given = _arguments()
-    cores = sorted(ANYWHERE)
-    pinned = len(cores) > 1 and not given.no_pin
+    _, server_cores, load_cores = placement(pinned=not given.no_pin)
     plan = Plan(
-        given.stored,
-        given.connections,
-        given.warm_up,
-        given.seconds,
-        frozenset(cores[:1]) if pinned else ANYWHERE,
-        frozenset(cores[1:2]) if pinned else ANYWHERE,
+        given.connections, given.warm_up, given.seconds, server_cores, load_cores, given.stored
     )
     try:
         rounds = _alternate(plan, given.rounds)
     except ProcessFailed as error:
         sys.exit(f"bench.redirect: {error}")
-    if given.json:
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(rounds)))
-    faults = [f"{one.server}: {fault}" for one in rounds for fault in one.faults]
-    sys.exit("\n".join(faults) or None)
+    finish(rounds, given.json)
 
 
 def _alternate(plan: Plan, rounds: int) -> list[Round]:
@@ -210,14 +155,14 @@ def _alternate(plan: Plan, rounds: int) -> list[Round]:
         began = time.perf_counter()
         fill(gateway.store, plan.stored)
         print(f"{plan.stored:,} short URLs stored in {time.perf_counter() - began:.0f} s")
-        print(_TITLES)
+        print(titles("visits"))
         measured = []
         for _ in range(rounds):
             measured.append(measure_bare(plan, folder))
-            print(_line(measured[-1]), flush=True)
+            print(line(measured[-1]), flush=True)
             for mix in MIXES:
                 measured.append(measure_gateway(plan, gateway, folder, mix))
-                print(_line(measured[-1]), flush=True)
+                print(line(measured[-1]), flush=True)
         print(_summary(measured))
         return measured
 
