@@ -51,8 +51,6 @@ from whimbrel.web.site import create_site
 _log = structlog.get_logger(__name__)
 _NODE = 0  # SQLite has one process
 _USER_AGENT = f"Whimbrel/{__version__}"
-_CONNECT_SECONDS = 5.0  # a receiver that does not answer a SYN in this time is down
-_CONNECTIONS = 2_048
 _REFRESH_SECONDS = 1.0  # changes of Partners and of the registry reach the gateway in this time
 _TICK_SECONDS = 0.25  # how late a lifetime may be noticed
 _BYPASS_SECONDS = 1.0
@@ -348,9 +346,7 @@ def _downstream(settings: Settings) -> HttpOut:
     """The client for reports; Partners wrote their URLs, so addresses are guarded."""
     return HttpOut(
         address_rule=AddressRule(settings.reports.allowed_private_subnets),
-        connect_timeout=min(_CONNECT_SECONDS, settings.reports.timeout_seconds / 2),
         timeout=settings.reports.timeout_seconds,
-        connections=_CONNECTIONS,
         user_agent=_USER_AGENT,
         max_body=1_024,  # an excerpt, for the history
     )

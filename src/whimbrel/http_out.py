@@ -22,6 +22,9 @@ from yarl import URL
 Headers = Mapping[str, str]
 MAX_URL_LENGTH = 2048  # characters
 
+_CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
+_CONNECTIONS = 2_048
+
 # Servers close idle connections after 5 s (Node, uvicorn, Apache) or more (nginx: 75). A request
 # written while its connection is being closed ends as `Unanswered`, so we let go first.
 _IDLE_SECONDS = 4.0
@@ -120,10 +123,10 @@ class HttpOut:
         self,
         *,
         address_rule: AddressRule | None,
-        connect_timeout: float,
         timeout: float,
-        connections: int,
         user_agent: str,
+        connect_timeout: float | None = None,
+        connections: int = _CONNECTIONS,
         max_body: int = 64 * 1024,
         resolver: AbstractResolver | None = None,
     ) -> None:
@@ -131,10 +134,13 @@ class HttpOut:
 
         `address_rule`: None lets every address pass, for URLs that the operator wrote.
         `connect_timeout`: seconds for a free connection, name, TCP and TLS together. Keep it below
-        `timeout`, seconds for the whole, which if it strikes first leaves the outcome open.
+        `timeout`, seconds for the whole, which if it strikes first leaves the outcome open. None
+        is 5 seconds, or half of `timeout` where that is less.
         `connections`: how many at once, to all hosts together; callers pace each host.
         `max_body`: bytes of an answer's body to read. `resolver`: None for the system's names.
         """
+        if connect_timeout is None:
+            connect_timeout = min(_CONNECT_SECONDS, timeout / 2)
         self._timeout = timeout
         self._max_body = max_body
         self._loop = asyncio.get_running_loop()

@@ -17,9 +17,6 @@ from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.http_out import HttpOut
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount
 
-_CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
-_CONNECTIONS = 2_048
-
 
 class Inbox(NamedTuple):
     """Where connections put what comes back; it is on disk when these return."""
@@ -47,7 +44,11 @@ class Upstream:
         self._clock = clock
         self._inbox = inbox
         self._changed = changed
-        self._http = _client(settings, user_agent)
+        self._http = HttpOut(
+            address_rule=None,  # the operator wrote these URLs, so any address may be one
+            timeout=settings.dispatch.submit_timeout_seconds,
+            user_agent=user_agent,
+        )
         self._connectors: list[SmsConnector] = []
         self._running: list[asyncio.Task[None]] = []
         self.lines: dict[tuple[Channel, str], SenderLine] = {}
@@ -104,15 +105,3 @@ class Upstream:
             concurrency=account.submit_window,
         )
         return line
-
-
-def _client(settings: Settings, user_agent: str) -> HttpOut:
-    """The operator wrote the URLs of the channels, so any address may be one."""
-    timeout = settings.dispatch.submit_timeout_seconds
-    return HttpOut(
-        address_rule=None,
-        connect_timeout=min(_CONNECT_SECONDS, timeout / 2),
-        timeout=timeout,
-        connections=_CONNECTIONS,
-        user_agent=user_agent,
-    )
