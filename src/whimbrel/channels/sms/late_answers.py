@@ -8,10 +8,8 @@ from collections.abc import Callable
 
 from whimbrel.channels.connector import LateAnswer, Submission
 from whimbrel.channels.sms.pdu import SubmitSm
+from whimbrel.channels.sms.submits import REMEMBERED
 from whimbrel.domain.chain import PartsTaken
-
-_REMEMBERED = 10_000
-"""Submits whose late answer would still be known: as many as a connection remembers."""
 
 
 class Attempt:
@@ -57,7 +55,7 @@ class LateAnswers:
 
     def expect(self, pdu: SubmitSm, attempt: Attempt, part: int) -> None:
         """Remember a submit whose answer may still come."""
-        if len(self._given_up) >= _REMEMBERED:
+        if len(self._given_up) >= REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
         self._given_up[id(pdu)] = (pdu, attempt, part)
 

@@ -23,7 +23,7 @@ from whimbrel.channels.sms.pdu import (
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 256
 """Submits of one write: some 64 KiB, after which the socket is asked whether it has room."""
-_REMEMBERED = 10_000
+REMEMBERED = 10_000
 """Submits without an answer in time whose late answer would still be recognised."""
 
 Late = Callable[[SubmitSm, str], None]
@@ -170,7 +170,7 @@ class Submits:
         self._wake()
 
     def _remember(self, sequence: int, pdu: SubmitSm) -> None:
-        if len(self._given_up) >= _REMEMBERED:
+        if len(self._given_up) >= REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
         self._given_up[sequence] = pdu
 
