@@ -37,10 +37,9 @@ from whimbrel.serving import OnReady, collector_calmed, serve_app, signals_set
 from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
-from whimbrel.store.migrate import upgrade
+from whimbrel.store.opening import open_store
 from whimbrel.store.reports import release_report_claims
 from whimbrel.store.senders import paused_senders, resume_senders
-from whimbrel.store.sqlite import SqliteStore
 from whimbrel.upstream import Inbox, Upstream
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.caller import CallerAddress
@@ -91,10 +90,10 @@ async def serve(
     """
     gateway_base(settings)  # refuses a domain that is none before anything is opened
     stop = stop or asyncio.Event()
-    path = Path(settings.store.path)
-    with locked(path), signals_set(stop):
-        upgrade(path)
-        gateway = Gateway(settings, SqliteStore(path), clock or SystemClock())
+    alone = contextlib.nullcontext() if settings.store.url else locked(Path(settings.store.path))
+    with alone, signals_set(stop):
+        store = await open_store(settings.store)
+        gateway = Gateway(settings, store, clock or SystemClock())
         try:
             await gateway.start()
             with collector_calmed():

@@ -3,13 +3,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import postgres
 from tests.support.builders import Database, opened
+from tests.support.postgres import PostgresDatabase
 from whimbrel.store.sqlite import SqliteStore
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "whimbrel.db")
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database | PostgresDatabase:
+    """An empty database of each engine: this folder is the suite that both must pass."""
+    if request.param == "sqlite":
+        return Database(tmp_path / "whimbrel.db")
+    shared = postgres.migrated()
+    shared.clear()
+    return shared
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ STATEMENTS = [
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 ]
-SHORT = {"SCAN busy", "SCAN CONSTANT ROW"}
-"""What a statement scans of its own making: the lanes so far, the row that it inserts."""
+SHORT = {"SCAN busy", "SCAN due", "SCAN CONSTANT ROW"}
+"""What a statement scans of its own making: the lanes so far, what is due, the row to insert."""
 MAY_SCAN = {
     # SQLite's own check of foreign keys, skipped at run time while none is violated.
     (chains, "_INSERT_CHAIN"): {"SCAN reports", "SCAN links"},

@@ -170,7 +170,41 @@ def a_lane(
 SMS_LANE = a_lane(channel=Channel.SMS)
 
 
-class Database:
+class Questions:
+    """What tests ask a database, whichever engine runs it."""
+
+    def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Return what is committed; `?` stands for a parameter."""
+        raise NotImplementedError
+
+    def link(self, chain_id: int = 1, position: int = 0) -> dict[str, Any]:
+        """Return a link by column name, a chain's first unless told otherwise."""
+        raise NotImplementedError
+
+    def state(self, chain_id: int = 1) -> LinkState:
+        return LinkState(self.link(chain_id)["state"])
+
+    def states(self, chain_id: int = 1) -> list[LinkState]:
+        """Return the states of a chain's links, in their order."""
+        sql = "SELECT state FROM links WHERE chain_id = ? ORDER BY link_id"
+        return [LinkState(state) for (state,) in self.rows(sql, chain_id)]
+
+    def told_by_link(self, chain_id: int = 1) -> list[tuple[int, int]]:
+        """Return a chain's reports in their order: the link's position and the status."""
+        sql = "SELECT link_id, status FROM reports WHERE chain_id = ? ORDER BY report_id"
+        return [(position_of(number), status) for number, status in self.rows(sql, chain_id)]
+
+    def told(self, chain_id: int = 1) -> list[int]:
+        """Return the statuses of a chain's reports, in their order."""
+        return [
+            status
+            for (status,) in self.rows(
+                "SELECT status FROM reports WHERE chain_id = ? ORDER BY report_id", chain_id
+            )
+        ]
+
+
+class Database(Questions):
     """A store's file, read and written beside the store by a connection of the test's own."""
 
     def __init__(self, path: Path) -> None:
@@ -202,27 +236,9 @@ class Database:
         finally:
             connection.close()
 
-    def state(self, chain_id: int = 1) -> LinkState:
-        return LinkState(self.link(chain_id)["state"])
-
-    def states(self, chain_id: int = 1) -> list[LinkState]:
-        """Return the states of a chain's links, in their order."""
-        sql = "SELECT state FROM links WHERE chain_id = ? ORDER BY link_id"
-        return [LinkState(state) for (state,) in self.rows(sql, chain_id)]
-
-    def told_by_link(self, chain_id: int = 1) -> list[tuple[int, int]]:
-        """Return a chain's reports in their order: the link's position and the status."""
-        sql = "SELECT link_id, status FROM reports WHERE chain_id = ? ORDER BY report_id"
-        return [(position_of(number), status) for number, status in self.rows(sql, chain_id)]
-
-    def told(self, chain_id: int = 1) -> list[int]:
-        """Return the statuses of a chain's reports, in their order."""
-        return [
-            status
-            for (status,) in self.rows(
-                "SELECT status FROM reports WHERE chain_id = ? ORDER BY report_id", chain_id
-            )
-        ]
+    async def open(self) -> SqliteStore:
+        """Open a store on it."""
+        return SqliteStore(self.path)
 
 
 @functools.cache
@@ -242,7 +258,7 @@ async def add_partners_to(store: SqliteStore) -> None:
 @contextlib.asynccontextmanager
 async def opened(database: Database) -> AsyncIterator[SqliteStore]:
     """A store on `database` with Partners 1 and 2."""
-    store = SqliteStore(database.path)
+    store = await database.open()
     try:
         await add_partners_to(store)
         yield store
@@ -252,9 +268,9 @@ async def opened(database: Database) -> AsyncIterator[SqliteStore]:
 
 @contextlib.asynccontextmanager
 async def reopened(store: SqliteStore, database: Database) -> AsyncIterator[SqliteStore]:
-    """The same file after a restart."""
+    """The same database after a restart."""
     await store.close()
-    again = SqliteStore(database.path)
+    again = await database.open()
     try:
         yield again
     finally:

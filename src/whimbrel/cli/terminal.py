@@ -14,8 +14,7 @@ from rich.console import Console
 from whimbrel.clock import DAY, SystemClock
 from whimbrel.settings import ENVIRONMENT_PREFIX, Settings, load
 from whimbrel.store.engine import Store
-from whimbrel.store.migrate import upgrade
-from whimbrel.store.sqlite import SqliteStore
+from whimbrel.store.opening import open_store
 
 T = TypeVar("T")
 CONFIG_NAME = "whimbrel.toml"
@@ -62,7 +61,8 @@ def with_store(
     `create`, nothing is made there.
     """
     settings = read_settings(config)
-    if not create and _find(config) is None and not Path(settings.store.path).exists():
+    known = settings.store.url or Path(settings.store.path).exists()
+    if not create and _find(config) is None and not known:
         fail(f"no {CONFIG_NAME} and no {settings.store.path} here; name the settings with --config")
     return on_store(settings, work)
 
@@ -70,15 +70,14 @@ def with_store(
 def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     """Run `work` on a store, beside a gateway that may have it open.
 
-    The store is made or brought up to date first.
+    SQLite's file is made or brought up to date first.
     """
-    path = Path(settings.store.path)
-    if not path.parent.is_dir():
-        fail(f"store.path: there is no folder {path.parent}")
-    upgrade(path)
+    folder = Path(settings.store.path).parent
+    if not settings.store.url and not folder.is_dir():
+        fail(f"store.path: there is no folder {folder}")
 
     async def run() -> T:
-        store = SqliteStore(path)
+        store = await open_store(settings.store)
         try:
             return await work(store)
         finally:

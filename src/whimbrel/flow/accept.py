@@ -18,7 +18,7 @@ from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.shortening import Shortening
 from whimbrel.store.chains import Accepted, accept_chains
-from whimbrel.store.engine import Store, StoreUnavailable
+from whimbrel.store.engine import OutcomeUnknown, Store, StoreUnavailable
 
 _RETRY_AFTER = 1  # seconds; a queue that sheds now is a second's work
 
@@ -86,6 +86,13 @@ class Acceptor:
             )
         try:
             return await self._store.write(accept_chains, chain)
+        except OutcomeUnknown as error:
+            raise Refusal(
+                RefusalCode.SERVICE_UNAVAILABLE,
+                "The store went away while the message was being stored: it may be there or not. "
+                "With duplicate control, the same id can be sent again without harm.",
+                retry_after=_RETRY_AFTER,
+            ) from error
         except StoreUnavailable as error:
             raise Refusal(
                 RefusalCode.SERVICE_UNAVAILABLE,

@@ -36,6 +36,7 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
     document = _read_toml(path) if path else {}
     _overlay_environment(document, environment)
     _resolve_secrets(document, environment)
+    _resolve_url(document, environment)
     _check_accounts(document, path)
     try:
         settings = msgspec.convert(document, Settings, strict=False)
@@ -90,12 +91,22 @@ def _resolve_secrets(document: dict[str, Any], environment: Mapping[str, str]) -
             value = account.get(member)
             if not isinstance(value, str) or not value.startswith("env:"):
                 continue
-            variable = value.removeprefix("env:")
-            if not environment.get(variable):
-                raise SettingsError(
-                    f"{section}.{name}.{member}: the environment variable {variable} is not set"
-                )
-            account[member] = environment[variable]
+            account[member] = _named(value, f"{section}.{name}.{member}", environment)
+
+
+def _resolve_url(document: dict[str, Any], environment: Mapping[str, str]) -> None:
+    store = document.get("store")
+    url = store.get("url") if isinstance(store, dict) else None
+    if isinstance(url, str) and url.startswith("env:"):
+        document["store"]["url"] = _named(url, "store.url", environment)
+
+
+def _named(reference: str, member: str, environment: Mapping[str, str]) -> str:
+    """Return the secret that `env:NAME` means."""
+    variable = reference.removeprefix("env:")
+    if not environment.get(variable):
+        raise SettingsError(f"{member}: the environment variable {variable} is not set")
+    return environment[variable]
 
 
 def _check_accounts(document: dict[str, Any], path: Path | None) -> None:

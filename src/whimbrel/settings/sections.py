@@ -42,7 +42,49 @@ class ServerSettings(Struct, kw_only=True, forbid_unknown_fields=True):
 class StoreSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where chains are kept."""
 
-    path: Annotated[str, Meta(description="The SQLite file.", min_length=1)] = "whimbrel.db"
+    path: Annotated[str, Meta(description="The SQLite file, where no `url` is.", min_length=1)] = (
+        "whimbrel.db"
+    )
+    url: Annotated[
+        str,
+        Meta(
+            description="A PostgreSQL database, `postgresql://user:password@host/name`; it may "
+            "name several hosts and `target_session_attrs=read-write`. Secret if it holds a "
+            "password. "
+            "Empty: SQLite.",
+            pattern="^(postgres(ql)?://.+)?$",
+        ),
+    ] = ""
+    pool_size: Annotated[
+        int,
+        Meta(description="Connections to PostgreSQL that one process may have.", ge=3, le=100),
+    ] = 10
+    statement_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="How long PostgreSQL may work on one statement, and how long a transaction "
+            "may stay idle. Ours take milliseconds: what takes so long is a fault, and would keep "
+            "others waiting.",
+            ge=1,
+            le=600,
+        ),
+    ] = 15.0
+    lock_timeout_seconds: Annotated[
+        float,
+        Meta(
+            description="How long a statement may wait for rows that another process holds; then "
+            "the Partner is asked to come again, and the gateway tries again.",
+            ge=0.1,
+            le=600,
+        ),
+    ] = 5.0
+    pgbouncer: Annotated[
+        bool,
+        Meta(
+            description="The URL is that of PgBouncer in transaction mode: no prepared statements "
+            "and no settings of a session are used."
+        ),
+    ] = False
 
 
 class DispatchSettings(Struct, kw_only=True, forbid_unknown_fields=True):

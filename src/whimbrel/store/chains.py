@@ -8,7 +8,7 @@ from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.content import Channel, Content, Image, Text
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
-from whimbrel.store.engine import Ask, Do, Params, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, HoldKeys, Params, Statement, Steps, ask_one
 from whimbrel.store.parts import taken_parts
 from whimbrel.store.short_urls import FilledDraft, fill_drafts
 
@@ -17,7 +17,7 @@ INSERT INTO chains (chain_id, partner_id, partner_ref, dedupe_ref, content_key, 
     registered_delivery, notify_url, extra_param, schedule, accepted_at, request_id)
 VALUES (:chain_id, :partner_id, :partner_ref, :dedupe_ref, :content_key, :dest_addr,
     :registered_delivery, :notify_url, :extra_param, :schedule, :accepted_at, :request_id)
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING chain_id
 """)
 _INSERT_LINK = Statement("""
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
@@ -51,6 +51,7 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     if all(chain.content_key is None for chain in chains):
         accepted = yield from _accept_at_once(chains)
     else:
+        yield HoldKeys(chain.content_key for chain in chains if chain.content_key is not None)
         accepted = []
         for chain in chains:
             accepted.append((yield from _accept(chain)))
@@ -67,8 +68,8 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
 
 def _accept_at_once(chains: list[Chain]) -> Steps[list[Accepted]]:
     """Insert all, and only where some repeat another's `id` ask which."""
-    inserted = yield Do(_INSERT_CHAIN, [_chain_params(chain) for chain in chains])
-    if inserted[0][0][0] == len(chains):
+    inserted = yield Ask(_INSERT_CHAIN, [_chain_params(chain) for chain in chains])
+    if all(inserted):
         return [Accepted(chain.chain_id) for chain in chains]
     keepers = yield Ask(_BY_REF, [(chain.partner_id, chain.dedupe_ref) for chain in chains])
     return [
@@ -185,12 +186,13 @@ SELECT lane, (SELECT min(due_at) FROM links WHERE state = 0 AND lane = busy.lane
 FROM busy WHERE lane IS NOT NULL
 """)
 _CLAIM = Statement("""
-UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until
-WHERE link_id IN (
+WITH due AS MATERIALIZED (
     SELECT link_id FROM links
     WHERE state = 0 AND lane = :lane AND due_at <= :now AND expires_at > :now
-    ORDER BY due_at LIMIT :room
+    ORDER BY due_at LIMIT :room /*postgres FOR NO KEY UPDATE SKIP LOCKED*/
 )
+UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until
+WHERE link_id IN (SELECT link_id FROM due)
 RETURNING link_id, channel, sender, text, image_url, attempt, ttl, closes_at, expires_at,
     (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
     (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id),
@@ -234,7 +236,7 @@ def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
 
 def claim_links(claims: list[Claim]) -> Steps[list[list[ClaimedLink]]]:
     """Write the next attempt of the links that are due, and hand them out (design: leases)."""
-    answers = yield Ask(_CLAIM, [(c.now, c.lease_until, c.lane, c.room) for c in claims])
+    answers = yield Ask(_CLAIM, [(c.lane, c.now, c.room, c.lease_until) for c in claims])
     claimed = [[_claimed(*row) for row in rows] for rows in answers]
     resumed = [link.link_id for links in claimed for link in links if _may_be_resumed(link)]
     if resumed:

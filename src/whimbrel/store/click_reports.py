@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from whimbrel.domain.chain_id import chain_of, links_of
 from whimbrel.domain.receipt import ClickedUrl, Report
-from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
 
 # One of a chain, whichever of its short URLs was followed first. It waits for the delivery reports
 # before it.
@@ -49,7 +49,8 @@ def click_lane(partner_id: int) -> str:
 
 def add_click_reports(reports: Iterable[NewClickReport]) -> Steps[int]:
     """Write the click of each chain that has told of none before; return how many were written."""
-    added = 0
+    reports, added = list(reports), 0
+    yield Hold(chain_of(report.link_id) for report in reports)
     for link_id, partner_id, clicked_at, clicked in reports:
         span = links_of(chain_of(link_id))
         rows = yield from ask_one(_INSERT, click_lane(partner_id), clicked_at, link_id, *span)

@@ -32,7 +32,7 @@ FROM short_urls s JOIN partners p ON p.partner_id = s.partner_id
 """
 _VISITS = "c.uid = s.uid AND c.at >= :since AND c.at < :before"
 _FILTER = """
-WHERE (:uid = '' OR s.uid = :uid) AND (:chain_id = 0 OR s.chain_id = :chain_id)
+WHERE (:uid = '' OR s.uid = :uid) AND (CAST(:chain_id AS bigint) = 0 OR s.chain_id = :chain_id)
     AND (:login = '' OR p.login = :login)
 """
 _MOST_CLICKED = "ORDER BY coalesce(sum(c.counted), 0) DESC, max(s.created_at) DESC LIMIT :most"

@@ -55,8 +55,8 @@ class NewClick(NamedTuple):
 def record_clicks(batches: list[list[NewClick]]) -> Steps[list[int]]:
     """Keep visits; return for each batch how many first clicks its Partners are to be told of."""
     by_uid: dict[str, list[NewClick]] = {}
-    for click in (click for batch in batches for click in batch):
-        by_uid.setdefault(click.uid, []).append(click)
+    for click in sorted((one for batch in batches for one in batch), key=lambda one: one.uid):
+        by_uid.setdefault(click.uid, []).append(click)  # in an order that all writers share
     visits = [click for clicks in by_uid.values() for click in clicks]
     yield Do(_KEEP, [(one.at, one.agent, int(one.counted), one.uid) for one in visits])
     answers = yield Ask(_COUNT, [_counted(uid, clicks) for uid, clicks in by_uid.items()])
@@ -91,13 +91,17 @@ def _first_click(visits: list[NewClick], clicks: int) -> Iterable[NewClickReport
             yield NewClickReport(first.link_id, first.partner_id, first.at, first.clicked)
 
 
-_ENDED = Statement("SELECT uid FROM short_urls WHERE expires_at <= :now LIMIT :room")
-_IDLE = Statement("SELECT uid FROM short_urls WHERE idle_until <= :now LIMIT :room")
+_ENDED = Statement("""
+SELECT uid FROM short_urls WHERE expires_at <= :now LIMIT :room
+/*postgres FOR UPDATE SKIP LOCKED*/""")
+_IDLE = Statement("""
+SELECT uid FROM short_urls WHERE idle_until <= :now LIMIT :room
+/*postgres FOR UPDATE SKIP LOCKED*/""")
 _FORGET_VISITS = Statement("""
 DELETE FROM clicks WHERE click_id IN (SELECT click_id FROM clicks WHERE uid = :uid LIMIT :room)
 RETURNING click_id
 """)
-_REMOVE = Statement("DELETE FROM short_urls WHERE uid = :uid")
+_REMOVE = Statement("DELETE FROM short_urls WHERE uid = :uid RETURNING uid")
 
 
 class Removed(NamedTuple):
@@ -115,8 +119,8 @@ def remove_ended(moments: list[int]) -> Steps[list[Removed]]:
         idle = yield from ask_one(_IDLE, now, _BATCH - len(ended))
         wanted = dict.fromkeys(uid for (uid,) in [*ended, *idle])
         uids = yield from _without_visits(wanted)
-        yield Do(_REMOVE, [(uid,) for uid in uids])
-        yield from release_uids(uids)
+        gone = yield Ask(_REMOVE, [(uid,) for uid in uids])
+        yield from release_uids(uid for rows in gone for (uid,) in rows)
         removed.append(Removed(uids, len(ended) + len(idle) == _BATCH or len(uids) < len(wanted)))
     return removed
 

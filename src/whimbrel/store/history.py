@@ -177,7 +177,8 @@ JOIN partners p ON p.partner_id = c.partner_id
 _LIST = Statement(
     _LISTED
     + """
-WHERE (:chain_id = 0 OR r.chain_id = :chain_id) AND (:login = '' OR p.login = :login)
+WHERE (CAST(:chain_id AS bigint) = 0 OR r.chain_id = :chain_id)
+  AND (:login = '' OR p.login = :login)
   AND r.created_at >= :since AND r.created_at < :before AND (:state < 0 OR r.state = :state)
 ORDER BY r.report_id DESC LIMIT :most
 """

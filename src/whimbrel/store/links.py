@@ -15,7 +15,7 @@ from whimbrel.domain.cascade import follow, sent_behind
 from whimbrel.domain.chain import Event, Link, move
 from whimbrel.domain.chain_id import chain_of, links_of, position_of
 from whimbrel.domain.status import LinkState, Status, statuses_to_tell
-from whimbrel.store.engine import Ask, Do, Params, Row, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Params, Row, Statement, Steps, ask_one
 from whimbrel.store.reports import NewReport, add_reports
 
 _LINK = """
@@ -26,10 +26,13 @@ _LOAD = Statement(
     _LINK
     + """, c.partner_id, c.registered_delivery, c.notify_url
 FROM links l JOIN chains c ON c.chain_id = l.chain_id WHERE l.link_id = :link_id
-"""
+/*postgres FOR NO KEY UPDATE OF l*/"""
 )
 _LOAD_CHAIN = Statement(
-    _LINK + "FROM links l WHERE l.link_id >= :first AND l.link_id <= :last ORDER BY l.link_id"
+    _LINK
+    + """
+FROM links l WHERE l.link_id >= :first AND l.link_id <= :last ORDER BY l.link_id
+/*postgres FOR NO KEY UPDATE*/"""
 )
 _SCHEDULE = Statement("SELECT schedule FROM chains WHERE chain_id = :chain_id")
 _SAVE = Statement("""
@@ -67,6 +70,7 @@ class Moved(NamedTuple):
 
 def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
     """Apply events in their order; None for a link that does not exist (any more)."""
+    yield Hold(chain_of(event.link_id) for event in events)
     loaded = yield from _load(event.link_id for event in events)
     links = {link_id: link for link_id, (link, _) in loaded.items()}
     reports: list[NewReport] = []

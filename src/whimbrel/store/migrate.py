@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+_UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"; nobody else's, and no hash of a content key
 
 
 def upgrade(path: Path | str, revision: str = "head") -> None:
@@ -21,6 +26,42 @@ def upgrade(path: Path | str, revision: str = "head") -> None:
             command.upgrade(_config(connection), revision)
     finally:
         engine.dispose()
+
+
+async def upgrade_postgres(url: str, revision: str = "head") -> None:
+    """Make the tables in a PostgreSQL database, or bring them to `revision`.
+
+    All or nothing; of several processes that try it at once, one does it and the others wait.
+    Raises `alembic.util.CommandError` if the database was written by a newer Whimbrel, and
+    `sqlalchemy.exc.DBAPIError` or `OSError` if it cannot be reached or refuses.
+    """
+    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}")
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+            await connection.run_sync(lambda one: command.upgrade(_config(one), revision))
+    finally:
+        await engine.dispose()
+
+
+async def postgres_revision(url: str) -> str | None:
+    """Return the revision of the tables there; None: there are none.
+
+    Raises `asyncpg.PostgresError` or `OSError` if the database cannot be reached.
+    """
+    connection = await asyncpg.connect(url, statement_cache_size=0)
+    try:
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return None if revision is None else str(revision)
+    finally:
+        await connection.close()
+
+
+def newest_revision() -> str:
+    """Return the revision that this version needs: they are numbered in their order."""
+    return max(path.name for path in _VERSIONS.glob("r*.py")).partition("_")[0]
 
 
 def _config(connection: Connection) -> Config:

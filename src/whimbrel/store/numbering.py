@@ -40,8 +40,8 @@ WHERE first <= :number ORDER BY first DESC LIMIT 1
 """)
 _IMPORTS = Statement("""
 SELECT i.digit, i.source, i.source_rows, i.ranges, i.imported_at,
-    (SELECT count(*) FROM number_ranges r WHERE r.first >= i.digit * 1000000000
-     AND r.first < (i.digit + 1) * 1000000000 AND r.zones = '')
+    (SELECT count(*) FROM number_ranges r WHERE r.first >= CAST(i.digit AS bigint) * 1000000000
+     AND r.first < CAST(i.digit + 1 AS bigint) * 1000000000 AND r.zones = '')
 FROM numbering_imports i ORDER BY i.digit
 """)
 

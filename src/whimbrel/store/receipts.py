@@ -11,10 +11,11 @@ import msgspec
 
 from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import Seen
+from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.segments import part_count
 from whimbrel.domain.status import LinkState
-from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import PartReceipt, move_parts
 
@@ -108,6 +109,7 @@ class Filed(NamedTuple):
 def record_receipts(received: list[ReceivedReceipt]) -> Steps[list[Filed]]:
     """File receipts, move their links, and park those that nobody knows yet."""
     owners = yield from _owners(received)
+    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
     told, news = yield from _whole_links(received, owners)
     fresh = yield from _keep(told, owners)
     leading = [(index, owner) for index, owner, overtaken in fresh if not overtaken]

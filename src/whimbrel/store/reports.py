@@ -15,7 +15,7 @@ from whimbrel.domain.chain_id import chain_of, links_of
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import CLICKED, ErrorCode, Status
 from whimbrel.store.click_reports import with_clicks
-from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
 
 
 class ReportState(IntEnum):
@@ -98,11 +98,11 @@ SELECT lane, (SELECT min(next_at) FROM reports WHERE state = 1 AND lane = busy.l
 FROM busy WHERE lane IS NOT NULL
 """)
 _CLAIM = Statement("""
-UPDATE reports SET next_at = :lease_until
-WHERE report_id IN (
+WITH due AS MATERIALIZED (
     SELECT report_id FROM reports WHERE state = 1 AND lane = :lane AND next_at <= :now
-    ORDER BY next_at LIMIT :room
+    ORDER BY next_at LIMIT :room /*postgres FOR NO KEY UPDATE SKIP LOCKED*/
 )
+UPDATE reports SET next_at = :lease_until WHERE report_id IN (SELECT report_id FROM due)
 RETURNING report_id
 """)
 _CONTENT = Statement("""
@@ -134,7 +134,7 @@ def due_report_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
 
 def claim_reports(claims: list[ReportClaim]) -> Steps[list[list[Report]]]:
     """Hand out reports that are due, each to one claimer, until its lease ends."""
-    answers = yield Ask(_CLAIM, [(c.lease_until, c.lane, c.now, c.room) for c in claims])
+    answers = yield Ask(_CLAIM, [(c.lane, c.now, c.room, c.lease_until) for c in claims])
     claimed: list[list[Report]] = []
     for rows in answers:
         contents = yield Ask(_CONTENT, rows)
@@ -183,6 +183,7 @@ class ReportAttempt(NamedTuple):
 
 def record_report_attempts(attempts: list[ReportAttempt]) -> Steps[list[None]]:
     """Keep each attempt; an acknowledged or a dead report lets the next of its chain go."""
+    yield Hold(a.chain_id for a in attempts)
     yield Do(
         _KEEP_ATTEMPT,
         [
@@ -256,6 +257,7 @@ def redeliver_reports(wishes: list[Redelivery]) -> Steps[list[int]]:
                 _OF_PARTNER, wish.partner_id, wish.since, wish.before, acknowledged
             )
         chains = dict.fromkeys(chain_id for _, chain_id in rows)
+        yield Hold(chains)
         yield Do(_STEP_BACK, [(chain_id,) for chain_id in chains])
         yield Do(_REDELIVER, [(wish.now, report_id) for report_id, _ in rows])
         yield Do(_PROMOTE, [(wish.now, chain_id) for chain_id in chains])

@@ -288,3 +288,10 @@ uid_spaces = Table(
     Column("uid_length", SmallInteger, primary_key=True, autoincrement=False),
     Column("used", BigInteger, nullable=False),
 )
+
+SERIALS = {
+    table.name: next(iter(table.primary_key.columns)).name
+    for table in metadata.tables.values()
+    if table.autoincrement_column is not None
+}
+"""The columns that the engine numbers, by their tables."""

@@ -7,13 +7,14 @@ a fight for the interpreter's lock (docs/decisions/0002-commit-thread.md).
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from whimbrel.store.engine import (
     Do,
+    Hold,
+    HoldKeys,
     Item,
     Operation,
     Result,
@@ -210,13 +211,13 @@ class SqliteStore:
             answer = self._step(connection, step)
 
     def _step(self, connection: sqlite3.Connection, step: Step) -> list[list[Row]]:
+        if isinstance(step, Hold | HoldKeys):
+            return []  # nobody else writes
         text = self._texts.get(step.statement)
         if text is None:
             text = self._texts[step.statement] = step.statement.numbered("?")
         if isinstance(step, Do):
-            return [[(_execute_many(connection, text, step.params),)]]
+            if step.params:
+                connection.executemany(text, step.params)
+            return []
         return [connection.execute(text, params).fetchall() for params in step.params]
-
-
-def _execute_many(connection: sqlite3.Connection, text: str, params: Sequence[Any]) -> int:
-    return connection.executemany(text, params).rowcount if params else 0

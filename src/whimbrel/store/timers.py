@@ -15,23 +15,31 @@ from whimbrel.store.links import (
 from whimbrel.store.receipts import adopt_parked
 from whimbrel.store.submits import SubmitRecord, record_submits
 
+# Each takes chains that nobody else is at, and keeps them: of two processes that look at the same
+# moment, one does the work. Its CROSS JOIN is a plain one whose order SQLite keeps.
 _EXPIRED = Statement("""
-SELECT link_id FROM links
-WHERE state < 50 AND state <> 10 AND expires_at <= :now ORDER BY expires_at LIMIT 250
+SELECT l.link_id FROM links l CROSS JOIN chains c
+WHERE l.state < 50 AND l.state <> 10 AND l.expires_at <= :now AND c.chain_id = l.chain_id
+ORDER BY l.expires_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
 """)
 _FALLING = Statement("""
-SELECT chain_id FROM links WHERE state = -10 AND due_at <= :now
-    AND (SELECT before.state FROM links before WHERE before.link_id = links.link_id - 1) >= 50
-ORDER BY due_at LIMIT 250
+SELECT l.chain_id FROM links l CROSS JOIN chains c
+WHERE l.state = -10 AND l.due_at <= :now AND c.chain_id = l.chain_id
+    AND (SELECT before.state FROM links before WHERE before.link_id = l.link_id - 1) >= 50
+ORDER BY l.due_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
 """)  # one whose end is being recorded holds up none of the others
 _BLOCKED = Statement("""
-SELECT link_id FROM links
-WHERE state = 0 AND lane = :lane AND due_at <= :before AND satisfied_by IS NOT NULL
-ORDER BY due_at LIMIT 250
+SELECT l.link_id FROM links l CROSS JOIN chains c
+WHERE l.state = 0 AND l.lane = :lane AND l.due_at <= :before AND l.satisfied_by IS NOT NULL
+    AND c.chain_id = l.chain_id
+ORDER BY l.due_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
 """)
 _LIMBO = Statement("""
-SELECT link_id, state, attempt, coalesce(attempted_at, 0), channel, sender, satisfied_by FROM links
-WHERE state IN (10, 20) AND due_at <= :now ORDER BY due_at LIMIT 250
+SELECT l.link_id, l.state, l.attempt, coalesce(l.attempted_at, 0), l.channel, l.sender,
+    l.satisfied_by
+FROM links l CROSS JOIN chains c
+WHERE l.state IN (10, 20) AND l.due_at <= :now AND c.chain_id = l.chain_id
+ORDER BY l.due_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
 """)
 _WAIT_ON = Statement("UPDATE links SET due_at = :until WHERE link_id = :link_id")
 _UNSURE_OF = Statement("""

@@ -1,0 +1,61 @@
+"""Opens the store that the settings name: SQLite's file, or a database of PostgreSQL.
+
+SQLite's file is brought up to date by whoever opens it, for nobody else has it open. PostgreSQL's
+schema is changed by `whimbrel db upgrade` alone: other nodes, perhaps of an older version, may be
+at work on it.
+"""
+
+from pathlib import Path
+
+from whimbrel.settings import StoreSettings
+from whimbrel.store.engine import Store, StoreUnavailable
+from whimbrel.store.migrate import newest_revision, postgres_revision, upgrade
+from whimbrel.store.postgres import PoolLimits, PostgresStore
+from whimbrel.store.sqlite import SqliteStore
+
+
+async def open_store(settings: StoreSettings) -> Store:
+    """Open the store. Raises `StoreUnavailable` with what an operator can do about it."""
+    if not settings.url:
+        upgrade(settings.path)
+        return SqliteStore(settings.path)
+    store = await PostgresStore.open(settings.url, limits_of(settings))
+    try:
+        await _check_schema(settings.url)
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def limits_of(settings: StoreSettings) -> PoolLimits:
+    """Return how the settings bound the use of PostgreSQL."""
+    return PoolLimits(
+        settings.pool_size,
+        settings.statement_timeout_seconds,
+        settings.lock_timeout_seconds,
+        settings.pgbouncer,
+    )
+
+
+def store_name(settings: StoreSettings) -> str:
+    """Name the store without its secrets."""
+    if not settings.url:
+        return str(Path(settings.path))
+    return settings.url.partition("?")[0].rpartition("@")[2].removeprefix("postgresql://")
+
+
+async def _check_schema(url: str) -> None:
+    found, needed = await postgres_revision(url), newest_revision()
+    if found is None:
+        raise StoreUnavailable("store.url: the database has no tables yet: run whimbrel db upgrade")
+    if found < needed:
+        raise StoreUnavailable(
+            f"store.url: the tables are of revision {found}, and {needed} is needed: "
+            "run whimbrel db upgrade"
+        )
+    if found > needed:
+        raise StoreUnavailable(
+            f"store.url: the tables are of revision {found}, this Whimbrel knows {needed} at most: "
+            "it is older than another one that uses them"
+        )
