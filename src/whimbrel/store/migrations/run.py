@@ -1,0 +1,41 @@
+"""Runs migrations on a SQLite file: the one module that knows Alembic, and is slow to import."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+
+def run(path: Path | str, revision: str) -> None:
+    """Bring the file to `revision`, all or nothing. Raises `sqlite3.Error`."""
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _own_transactions)
+    event.listen(engine, "begin", _begin)
+    try:
+        with engine.begin() as connection:
+            command.upgrade(_config(connection), revision)
+    except DBAPIError as error:
+        if error.orig is None:
+            raise
+        raise error.orig from error
+    finally:
+        engine.dispose()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _own_transactions(connection: object, _record: object) -> None:
+    """Stop the driver from committing before DDL, so that a migration is all or nothing."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
