@@ -24,12 +24,13 @@ from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.guesses import Guesses
 from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.numbering_directory import NumberingDirectory
+from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
-from whimbrel.flow.shortening import Shortening, gateway_base
+from whimbrel.flow.shortening import Shortening
 from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, HttpOut
 from whimbrel.metrics import Metrics

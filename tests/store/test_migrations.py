@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.util import CommandError
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from tests.support.builders import (
@@ -23,8 +23,10 @@ from tests.support.clock import START
 from whimbrel.clock import DAY
 from whimbrel.domain.chain import Taken
 from whimbrel.domain.chain_id import link_id
+from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.history import tell_stories
-from whimbrel.store.migrate import upgrade
+from whimbrel.store.migrate import revisions, upgrade
+from whimbrel.store.migrations import run
 from whimbrel.store.numbering import numbering_imports
 from whimbrel.store.schema import metadata
 from whimbrel.store.senders import paused_senders
@@ -49,6 +51,26 @@ def test_the_indexes_are_partial_where_the_schema_says_so(database: Database) ->
             assert made[index.name].partition(" WHERE ")[2] == str(
                 "" if condition is None else condition
             )
+
+
+def test_the_files_are_named_after_their_revisions() -> None:
+    """What `upgrade` reads of them is what Alembic would make of them."""
+    script = ScriptDirectory(str(Path(run.__file__).parent))
+    assert revisions() == [one.revision for one in script.walk_revisions()][::-1]
+    assert script.get_heads() == revisions()[-1:]
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    upgrade(path, "r0001")
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE numbering_imports (one INTEGER)")  # stands in the way of r0002
+    before = other.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        upgrade(path)
+    assert other.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall() == before
+    assert other.execute("SELECT version_num FROM alembic_version").fetchall() == [("r0001",)]
+    other.close()
 
 
 def test_another_upgrade_is_harmless(database: Database) -> None:
@@ -102,6 +124,6 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path)
 
 def test_a_file_of_a_newer_version_is_not_touched(database: Database) -> None:
     database.rows("UPDATE alembic_version SET version_num = 'r9999'")
-    with pytest.raises(CommandError, match="r9999"):
+    with pytest.raises(StoreUnavailable, match="r9999"):
         upgrade(database.path)
     assert database.rows("SELECT version_num FROM alembic_version") == [("r9999",)]

@@ -146,9 +146,10 @@ async def finished(
     folder: Path,
     stdin: str = "",
     environment: dict[str, str] | None = None,
+    program: tuple[str | Path, ...] = WHIMBREL,
 ) -> Finished:
     """Run `whimbrel` with arguments in `folder` until it ends by itself."""
-    command = (*WHIMBREL, *arguments)
+    command = (*program, *arguments)
     process = await _spawn(command, folder, environment, stdin=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(ENDED_WITHIN):

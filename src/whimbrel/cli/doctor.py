@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
+import typer
 from rich.markup import escape
 
 from whimbrel import __version__
@@ -18,6 +19,7 @@ from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount, local_url
 from whimbrel.store.migrate import upgrade
 
+app = typer.Typer()
 _CLOCK_TOLERANCE_SECONDS = 5
 _TIMEOUT_SECONDS = 10.0  # Meta answers a look-up in a fraction of it
 
@@ -30,6 +32,7 @@ class Finding(NamedTuple):
     text: str
 
 
+@app.command()
 def doctor(config: ConfigOption = None) -> None:
     """Check settings, store, sender accounts, the callback URL and the clock."""
     settings = read_settings(config)

@@ -22,7 +22,7 @@ from whimbrel.cli.terminal import (
 )
 from whimbrel.store.click_stats import ClickStats, Grouping, StatsWish, count_clicks
 
-app = typer.Typer(help="Short URLs: how they are followed.", no_args_is_help=True)
+app = typer.Typer(name="links", help="Short URLs: how they are followed.", no_args_is_help=True)
 _TITLES = {
     "login": "partner",
     "day": "day (UTC)",

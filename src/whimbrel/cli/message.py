@@ -22,7 +22,9 @@ from whimbrel.domain.status import CLICKED, ErrorCode, LinkState, Status
 from whimbrel.store.history import Story, tell_stories
 from whimbrel.store.reports import ReportState
 
-app = typer.Typer(help="Messages: what became of them, and why.", no_args_is_help=True)
+app = typer.Typer(
+    name="message", help="Messages: what became of them, and why.", no_args_is_help=True
+)
 
 
 @app.callback()

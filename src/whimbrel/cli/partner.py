@@ -52,7 +52,7 @@ from whimbrel.store.partners import (
     unsettled_of,
 )
 
-app = typer.Typer(help="Partners: who may send, and how.", no_args_is_help=True)
+app = typer.Typer(name="partner", help="Partners: who may send, and how.", no_args_is_help=True)
 Login = Annotated[str, typer.Argument(help="The Partner's login.")]
 _GENERATED_BYTES = 18
 _SECRET_BYTES = 24  # Standard Webhooks asks for 24 to 64

@@ -18,8 +18,8 @@ from whimbrel.domain.short_url import (
     base_of,
 )
 from whimbrel.domain.zones import zone_of
-from whimbrel.flow.shortening import gateway_base
-from whimbrel.http_out import usable_url
+from whimbrel.flow.own_domain import gateway_base
+from whimbrel.http_urls import usable_url
 from whimbrel.settings import Settings
 
 Subnets = Annotated[

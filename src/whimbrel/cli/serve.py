@@ -1,12 +1,16 @@
 """`whimbrel serve`: the gateway itself."""
 
+import typer
 import uvloop
 
 from whimbrel import app as gateway
 from whimbrel.cli.terminal import ConfigOption, fail, read_settings
 from whimbrel.logs import configure_logs
 
+app = typer.Typer()
 
+
+@app.command()
 def serve(config: ConfigOption = None) -> None:
     """Run the gateway until Ctrl-C or SIGTERM."""
     settings = read_settings(config)

@@ -17,7 +17,7 @@ takes what nobody holds, and waits for nobody (docs/decisions/0018-locks.md).
 
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = tuple[Any, ...]
 Params = tuple[Any, ...]
@@ -112,6 +112,16 @@ class OutcomeUnknown(StoreUnavailable):
 
     What was to be written may be there.
     """
+
+
+class PoolLimits(NamedTuple):
+    """How many connections to a server there may be, and how long a statement may take, in seconds."""
+
+    size: int
+    statement: float
+    lock: float
+    pooled: bool = False
+    """The URL is that of PgBouncer, which gives each transaction another connection."""
 
 
 class Store(Protocol):

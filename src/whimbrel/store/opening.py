@@ -8,9 +8,8 @@ at work on it.
 from pathlib import Path
 
 from whimbrel.settings import StoreSettings
-from whimbrel.store.engine import Store, StoreUnavailable
+from whimbrel.store.engine import PoolLimits, Store, StoreUnavailable
 from whimbrel.store.migrate import newest_revision, postgres_revision, upgrade
-from whimbrel.store.postgres import PoolLimits, PostgresStore
 from whimbrel.store.sqlite import SqliteStore
 
 
@@ -19,6 +18,8 @@ async def open_store(settings: StoreSettings) -> Store:
     if not settings.url:
         upgrade(settings.path)
         return SqliteStore(settings.path)
+    from whimbrel.store.postgres import PostgresStore  # noqa: PLC0415 - a driver that few need
+
     store = await PostgresStore.open(settings.url, limits_of(settings))
     try:
         await _check_schema(settings.url)

@@ -13,12 +13,19 @@ not (docs/decisions/0019-postgresql.md).
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import structlog
 
-from whimbrel.store.engine import Item, Operation, OutcomeUnknown, Result, StoreUnavailable
+from whimbrel.store.engine import (
+    Item,
+    Operation,
+    OutcomeUnknown,
+    PoolLimits,
+    Result,
+    StoreUnavailable,
+)
 from whimbrel.store.postgres_steps import Connection, Stepper, without_nuls
 
 OLDEST_POSTGRES = 14  # `pg_xact_status` is older; what is older is not maintained any more
@@ -48,16 +55,6 @@ _LOST = (
     OSError,
     TimeoutError,
 )
-
-
-class PoolLimits(NamedTuple):
-    """How many connections there may be, and how long a statement may take, in seconds."""
-
-    size: int
-    statement: float
-    lock: float
-    pooled: bool = False
-    """The URL is that of PgBouncer, which gives each transaction another connection."""
 
 
 class PostgresStore:
