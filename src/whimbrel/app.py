@@ -32,7 +32,7 @@ from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
 from whimbrel.flow.shortening import Shortening
 from whimbrel.flow.timers import Timers
-from whimbrel.http_out import AddressRule, HttpOut
+from whimbrel.http_out import AddressRule, Http
 from whimbrel.metrics import Metrics
 from whimbrel.serving import OnReady, collector_calmed, serve_app, signals_set
 from whimbrel.settings import Settings
@@ -41,7 +41,7 @@ from whimbrel.store.engine import Store, StoreUnavailable
 from whimbrel.store.opening import open_store
 from whimbrel.store.reports import release_report_claims
 from whimbrel.store.senders import paused_senders, resume_senders
-from whimbrel.upstream import Inbox, Upstream
+from whimbrel.upstream import Edges, Inbox, Upstream
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.hooks import WhatsappHook
@@ -60,6 +60,9 @@ _CLEAN_UP_SECONDS = 10.0
 _IDLE_SECONDS = 1.0  # how long a stage sleeps if nothing wakes it: polling carries correctness
 _FAULT_PAUSE_SECONDS = 1.0
 _DRAIN_SECONDS = 15.0  # longer than a report takes; what is not done by then is done after a start
+
+POLLING = "polling"
+"""The name of the tasks that look, rest and look again: what they wait for is nothing but time."""
 
 
 class AlreadyRunning(Exception):
@@ -112,7 +115,10 @@ async def serve(
 class Gateway:
     """All parts of one process."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, edges: Edges | None = None
+    ) -> None:
+        self._edges = edges = edges or Edges()
         self._store = store
         self._clock = clock
         self._stopping = asyncio.Event()
@@ -131,7 +137,7 @@ class Gateway:
         self._short_urls = ShortUrls(store, clock, self.metrics)
         self._clicks = Clicks(store, clock, self._partners, self.metrics)
         self._guesses = Guesses(clock)
-        self._downstream = _downstream(settings)
+        self._downstream = _downstream(settings, edges)
         self._ingest = Ingest(
             store,
             clock,
@@ -146,6 +152,7 @@ class Gateway:
             Inbox(self._ingest.file, self._ingest.keep, self._answered_late),
             user_agent=_USER_AGENT,
             changed=self._connection_changed,
+            edges=edges,
         )
         self._lines = self._upstream.lines
         for line in set(self._lines.values()):
@@ -167,6 +174,7 @@ class Gateway:
             DispatchRules(round(settings.dispatch.submit_timeout_seconds * SECOND), grace),
             wake=wake_dispatch,
             wake_reports=wake_reports,
+            chance=self._edges.chance,
         )
         self._reporter = Reporter(
             store,
@@ -178,6 +186,7 @@ class Gateway:
             cap=settings.reports.endpoint_concurrency,
             timeout=round(settings.reports.timeout_seconds * SECOND),
             wake=wake_reports,
+            chance=self._edges.chance,
         )
         self._timers = Timers(
             store,
@@ -248,6 +257,8 @@ class Gateway:
             asyncio.create_task(self._every(_CLEAN_UP_SECONDS, self._short_urls.clean_up)),
             asyncio.create_task(self._every(_CLEAN_UP_SECONDS, self._guesses.forgive)),
         ]
+        for loop in self._loops:
+            loop.set_name(POLLING)
 
     async def stop(self) -> None:
         """Claim nothing more, let what is in flight end and be recorded, then close."""
@@ -342,9 +353,9 @@ class Gateway:
                 await self._stopping.wait()
 
 
-def _downstream(settings: Settings) -> HttpOut:
+def _downstream(settings: Settings, edges: Edges) -> Http:
     """The client for reports; Partners wrote their URLs, so addresses are guarded."""
-    return HttpOut(
+    return edges.http(
         address_rule=AddressRule(settings.reports.allowed_private_subnets),
         timeout=settings.reports.timeout_seconds,
         user_agent=_USER_AGENT,

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
@@ -111,6 +111,20 @@ class AddressRule:
         if address in _NAT64:
             address = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         return not any(address in subnet for subnet in _NOT_PUBLIC)
+
+
+class Http(Protocol):
+    """What callers need of `HttpOut`."""
+
+    async def post(
+        self, url: str, body: bytes, headers: Headers, *, timeout: float | None = None
+    ) -> Answer:
+        """POST once. Raises `NotSent`, `Unanswered`."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
 
 
 class HttpOut:

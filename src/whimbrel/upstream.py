@@ -4,17 +4,18 @@ A new channel adds its connectors here, and nothing else outside its own folder.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from whimbrel.channels.connector import LateAnswer
+from whimbrel.channels.connector import Connector, LateAnswer
 from whimbrel.channels.sms.connector import SmsConnector
 from whimbrel.channels.whatsapp.connector import WhatsappConnector
 from whimbrel.clock import Clock
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import MoMessage, Receipt
 from whimbrel.flow.sender_lines import SenderLine
-from whimbrel.http_out import HttpOut
+from whimbrel.http_out import AddressRule, Http, HttpOut
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount
 
 
@@ -25,6 +26,60 @@ class Inbox(NamedTuple):
     keep: Callable[[list[MoMessage]], Awaitable[None]]
     late: Callable[[LateAnswer], None]
     """Told of what a channel took after its submit had been given up; this one only begins."""
+
+
+class Connection(Connector, Protocol):
+    """A connector that keeps a connection."""
+
+    async def run(self) -> None:
+        """Keep it until `stop`."""
+        ...
+
+    async def stop(self) -> None:
+        """Take leave."""
+        ...
+
+
+class MakesHttp(Protocol):
+    """`HttpOut`, or what stands for it."""
+
+    def __call__(
+        self,
+        *,
+        address_rule: AddressRule | None,
+        timeout: float,
+        user_agent: str,
+        max_body: int = 64 * 1024,
+    ) -> Http:
+        """Make a client."""
+        ...
+
+
+class MakesSms(Protocol):
+    """`SmsConnector`, or what stands for it."""
+
+    def __call__(
+        self,
+        name: str,
+        account: SmppAccount,
+        clock: Clock,
+        *,
+        timeout: float,
+        file: Callable[[list[Receipt]], Awaitable[None]],
+        keep: Callable[[list[MoMessage]], Awaitable[None]],
+        late: Callable[[LateAnswer], None],
+        changed: Callable[[], None],
+    ) -> Connection:
+        """Make a connector that is not running yet."""
+        ...
+
+
+class Edges(NamedTuple):
+    """Where the process ends and the world begins; a simulation is a world of its own."""
+
+    http: MakesHttp = HttpOut
+    sms: MakesSms = SmsConnector
+    chance: Callable[[], float] = random.random
 
 
 class Upstream:
@@ -38,18 +93,20 @@ class Upstream:
         *,
         user_agent: str,
         changed: Callable[[SenderLine], None],
+        edges: Edges,
     ) -> None:
         """`changed` is called with the line whose connection is there or gone."""
         self._settings = settings
         self._clock = clock
         self._inbox = inbox
         self._changed = changed
-        self._http = HttpOut(
+        self._edges = edges
+        self._http = edges.http(
             address_rule=None,  # the operator wrote these URLs, so any address may be one
             timeout=settings.dispatch.submit_timeout_seconds,
             user_agent=user_agent,
         )
-        self._connectors: list[SmsConnector] = []
+        self._connectors: list[Connection] = []
         self._running: list[asyncio.Task[None]] = []
         self.lines: dict[tuple[Channel, str], SenderLine] = {}
         for account in settings.whatsapp.values():
@@ -86,7 +143,7 @@ class Upstream:
         )
 
     def _sms(self, name: str, account: SmppAccount) -> SenderLine:
-        connector = SmsConnector(
+        connector = self._edges.sms(
             name,
             account,
             self._clock,

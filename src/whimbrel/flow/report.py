@@ -22,7 +22,7 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
-from whimbrel.http_out import HttpOut, NotSent, Unanswered
+from whimbrel.http_out import Http, NotSent, Unanswered
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.reports import (
@@ -60,7 +60,7 @@ class Reporter:
         store: Store,
         clock: Clock,
         partners: PartnerDirectory,
-        http: HttpOut,
+        http: Http,
         metrics: Metrics,
         *,
         numbering: NumberingDirectory,

@@ -115,7 +115,7 @@ class OutcomeUnknown(StoreUnavailable):
 
 
 class PoolLimits(NamedTuple):
-    """How many connections to a server there may be, and how long a statement may take, in seconds."""
+    """How many connections a process may have, and how long a statement may take, in seconds."""
 
     size: int
     statement: float
