@@ -1,4 +1,6 @@
-"""The senders of the settings: which connector serves each, how fast, and for how long it runs.
+"""The senders of the settings: which connector serves each, and how fast.
+
+Connections are begun and ended as this node's part of the accounts changes.
 
 A new channel adds its connectors here, and nothing else outside its own folder.
 """
@@ -106,8 +108,8 @@ class Upstream:
             timeout=settings.dispatch.submit_timeout_seconds,
             user_agent=user_agent,
         )
-        self._connectors: list[Connection] = []
-        self._running: list[asyncio.Task[None]] = []
+        self._connections: dict[SenderLine, Callable[[], Connection]] = {}
+        self._running: dict[SenderLine, tuple[Connection, asyncio.Task[None]]] = {}
         self.lines: dict[tuple[Channel, str], SenderLine] = {}
         for account in settings.whatsapp.values():
             self.lines[Channel.WHATSAPP, account.sender] = self._whatsapp(account)
@@ -115,14 +117,22 @@ class Upstream:
             line = self._sms(name, smsc)
             self.lines |= {(Channel.SMS, sender): line for sender in smsc.senders}
 
-    def start(self) -> None:
-        """Connect, and stay connected."""
-        self._running = [asyncio.create_task(one.run()) for one in self._connectors]
+    def begin(self, line: SenderLine) -> None:
+        """Connect, and stay connected, where a line needs a connection."""
+        if line in self._connections:
+            line.connector = connection = self._connections[line]()
+            self._running[line] = connection, asyncio.create_task(connection.run())
+
+    async def end(self, line: SenderLine) -> None:
+        """Take leave, where a line has a connection."""
+        if line in self._running:
+            connection, running = self._running.pop(line)
+            await connection.stop()
+            await running
 
     async def stop(self) -> None:
         """Take leave of everybody."""
-        await asyncio.gather(*(connector.stop() for connector in self._connectors))
-        await asyncio.gather(*self._running)
+        await asyncio.gather(*(self.end(line) for line in list(self._running)))
         await self._http.close()
 
     def senders(self) -> dict[Channel, frozenset[str]]:
@@ -140,25 +150,29 @@ class Upstream:
             throughput=account.throughput,
             pair_pacing=account.pair_pacing,
             concurrency=self._settings.dispatch.concurrency,
+            slots=account.nodes,
         )
 
     def _sms(self, name: str, account: SmppAccount) -> SenderLine:
-        connector = self._edges.sms(
-            name,
-            account,
-            self._clock,
-            timeout=self._settings.dispatch.submit_timeout_seconds,
-            file=self._inbox.file,
-            keep=self._inbox.keep,
-            late=self._inbox.late,
-            changed=lambda: self._changed(line),
-        )
-        self._connectors.append(connector)
+        def connection() -> Connection:  # one is never used again once it was ended
+            return self._edges.sms(
+                name,
+                account,
+                self._clock,
+                timeout=self._settings.dispatch.submit_timeout_seconds,
+                file=self._inbox.file,
+                keep=self._inbox.keep,
+                late=self._inbox.late,
+                changed=lambda: self._changed(line),
+            )
+
         line = SenderLine(
             Channel.SMS,
-            connector,
+            connection(),
             throughput=account.throughput,
             pair_pacing=False,
             concurrency=account.submit_window,
+            slots=account.binds,
         )
+        self._connections[line] = connection
         return line

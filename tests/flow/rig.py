@@ -14,6 +14,7 @@ from whimbrel.domain.status import ErrorCode
 from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.ingest import Ingest
+from whimbrel.flow.membership import Member, Membership
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.timers import Timers
 from whimbrel.metrics import Metrics
@@ -142,6 +143,12 @@ class Journey:
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),
         )
+
+    async def recover(self) -> None:
+        """Take over what a process of the same number has left behind, as a start does."""
+        for _ in range(2):  # the stages here have claimed without a place of their own
+            member = Member("test", ("dispatch", "smpp"), alone=True)
+            await Membership(self.store, self.clock, member, grace=GRACE).join()
 
     async def dispatch(self) -> int | None:
         """Step once and let all submits end; return when the dispatcher wants to look again."""

@@ -437,7 +437,7 @@ async def test_a_restart_between_the_end_of_a_lifetime_and_the_fall_through_lose
         await journey.ingest.file([an_echo(S.DELIVERED)])
     journey.clock.moment = END
     after = Journey(journey.store, database, journey.clock)
-    await after.timers.recover()
+    await after.recover()
     await after.live_until(END + MINUTE)
     assert len(after.sms.submissions) == 1
     assert sum(reasons(after).values()) == 1

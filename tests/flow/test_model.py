@@ -641,7 +641,7 @@ class Chains(RuleBasedStateMachine):
         self.door.gatekeeper.close()
         await self.store.close()
         await self._open()
-        await self.journey.timers.recover()
+        await self.journey.recover()
 
     # What must hold after each step
 

@@ -16,8 +16,9 @@ from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import NoAnswer
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.store.nodes import Departure, NewNode, bury_nodes, join_nodes
 from whimbrel.store.sqlite import SqliteStore
-from whimbrel.store.timers import BATCH, Tick, abandon_submits, expire_links, settle_limbo
+from whimbrel.store.timers import BATCH, Tick, expire_links, settle_limbo
 
 S = LinkState
 GRACE = MINUTE
@@ -162,7 +163,10 @@ async def test_a_restart_gives_up_the_leases_of_the_dead(
     await accept(store, a_chain(1), a_chain(2, link={"due_at": END - 1}))
     await without_answer(store, 3)
     await claim(store)
-    assert await store.write(abandon_submits, tick(START + 1)) == 1
+    await store.write(join_nodes, NewNode("token", "node", "dispatch", "1", START, START))
+    departure = Departure(0, "token", START + 1, START + 1 + GRACE)
+    assert await store.write(bury_nodes, departure) == 1
+    assert await store.write(bury_nodes, departure) is None
     assert [database.state(number) for number in (1, 2, 3)] == [S.UNSURE, S.QUEUED, S.UNSURE]
     assert [database.link(number)["due_at"] for number in (1, 3)] == [
         START + 1 + GRACE,

@@ -10,12 +10,13 @@ import structlog
 from whimbrel.clock import DAY, MINUTE, Clock
 from whimbrel.domain.status import LinkState
 from whimbrel.flow.cascade import count_cascades
+from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.history import measure_depths
 from whimbrel.store.links import Moved
 from whimbrel.store.receipts import ParkedSweep, sweep_parked
-from whimbrel.store.timers import BATCH, Tick, abandon_submits, expire_links, settle_limbo
+from whimbrel.store.timers import BATCH, Tick, expire_links, settle_limbo
 
 _log = structlog.get_logger(__name__)
 _PARKED_FOR = 7 * DAY  # as long as Meta repeats a webhook
@@ -33,6 +34,7 @@ class Timers:
         *,
         grace: int,
         unheard: Callable[[], frozenset[tuple[str, str]]] = frozenset,
+        seat: Seat = ALONE,
         wake_dispatch: Callable[[], None],
         wake_reports: Callable[[], None],
     ) -> None:
@@ -45,6 +47,7 @@ class Timers:
         self._metrics = metrics
         self._grace = grace
         self._unheard = unheard
+        self._seat = seat
         self._wake_dispatch = wake_dispatch
         self._wake_reports = wake_reports
 
@@ -66,7 +69,7 @@ class Timers:
     async def _settle(self) -> bool:
         now = self._clock.now()
         settled = await self._store.write(
-            settle_limbo, Tick(now, now + self._grace, self._unheard())
+            settle_limbo, Tick(now, now + self._grace, self._unheard(), self._seat.node_id)
         )
         resubmits = _count(settled, LinkState.QUEUED)
         if resubmits:
@@ -74,13 +77,6 @@ class Timers:
             _log.warning("submits_without_answer_or_receipt_go_again", links=resubmits)
             self._wake_dispatch()
         return len(settled) == BATCH
-
-    async def recover(self) -> None:
-        """Give up the leases of a process that died; for the start of the only one."""
-        now = self._clock.now()
-        interrupted = await self._store.write(abandon_submits, Tick(now, now + self._grace))
-        if interrupted:
-            _log.warning("submits_were_interrupted", links=interrupted, grace_ms=self._grace)
 
     async def sweep(self) -> None:
         """Match what was parked, and measure the queues. Call it every few seconds."""

@@ -3,6 +3,8 @@
 from whimbrel.settings.reading import ENVIRONMENT_PREFIX, SettingsError, load
 from whimbrel.settings.sections import (
     ACCOUNTS,
+    ROLES,
+    ClusterSettings,
     DispatchSettings,
     LogSettings,
     ReportsSettings,
@@ -21,6 +23,8 @@ from whimbrel.settings.sections import (
 __all__ = [
     "ACCOUNTS",
     "ENVIRONMENT_PREFIX",
+    "ROLES",
+    "ClusterSettings",
     "DispatchSettings",
     "LogSettings",
     "ReportsSettings",

@@ -107,6 +107,10 @@ class StoreUnavailable(Exception):
     """The store cannot take a write now; nothing of the item was written."""
 
 
+class StoreClosed(StoreUnavailable):
+    """The process has closed it, and will not open it again."""
+
+
 class OutcomeUnknown(StoreUnavailable):
     """The store went away while it committed, and did not come back in time to say whether it did.
 

@@ -24,6 +24,7 @@ from whimbrel.store.engine import (
     OutcomeUnknown,
     PoolLimits,
     Result,
+    StoreClosed,
     StoreUnavailable,
 )
 from whimbrel.store.postgres_steps import Connection, Stepper, without_nuls
@@ -108,7 +109,7 @@ class PostgresStore:
         and whatever the operation itself raised for this item.
         """
         if self._closing:
-            raise StoreUnavailable("the store is closed")
+            raise StoreClosed("the store is closed")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._pending.setdefault(operation, []).append((item, future))
         self._waiting += 1

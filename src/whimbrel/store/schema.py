@@ -96,6 +96,7 @@ links = Table(
     Column("error_code", SmallInteger, nullable=False),
     Column("satisfied_by", SmallInteger),
     Column("short_uids", Text),
+    Column("node_id", SmallInteger),
     Index("links_held", "due_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index("links_due", "lane", "due_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),
@@ -179,6 +180,7 @@ mo_messages = Table(
 )
 
 _DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")
+_CLAIMED = text("node_id IS NOT NULL")
 reports = Table(
     "reports",
     metadata,
@@ -195,9 +197,11 @@ reports = Table(
     Column("done_at", BigInteger),
     Column("submitted_at", BigInteger),
     Column("error_code", SmallInteger, nullable=False),
+    Column("node_id", SmallInteger),
     Index("reports_link_status", "link_id", "status", unique=True),
     Index("reports_due", "lane", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),
     Index("reports_open", "chain_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("reports_claimed", "node_id", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
 )
 
 report_attempts = Table(
@@ -298,6 +302,39 @@ uid_spaces = Table(
     metadata,
     Column("uid_length", SmallInteger, primary_key=True, autoincrement=False),
     Column("used", BigInteger, nullable=False),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("token", Text),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("numbers_until", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+holdings = Table(
+    "holdings",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    Column("node_id", SmallInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("partner_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("spent_until", BigInteger, nullable=False),
 )
 
 SERIALS = {

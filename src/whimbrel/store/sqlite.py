@@ -22,6 +22,7 @@ from whimbrel.store.engine import (
     Statement,
     Step,
     Steps,
+    StoreClosed,
     StoreUnavailable,
 )
 
@@ -86,7 +87,7 @@ class SqliteStore:
         and whatever the operation itself raised for this item.
         """
         if self._closing:
-            raise StoreUnavailable("the store is closed")
+            raise StoreClosed("the store is closed")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._pending.setdefault(operation, []).append((item, future))
         self._waiting += 1

@@ -26,6 +26,9 @@ ON CONFLICT (link_id, attempt) DO UPDATE SET ended_at = excluded.ended_at,
 """)
 
 
+INTERRUPTED = "The gateway stopped, or lost its lease, before the answer came."
+
+
 class SubmitRecord(NamedTuple):
     """One finished attempt."""
 

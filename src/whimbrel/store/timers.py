@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import Bypassed, GraceOver, LifetimeOver, NoAnswer
 from whimbrel.domain.status import LinkState
 from whimbrel.store.engine import Ask, Do, Statement, Steps
@@ -13,7 +14,7 @@ from whimbrel.store.links import (
     move_links,
 )
 from whimbrel.store.receipts import adopt_parked
-from whimbrel.store.submits import SubmitRecord, record_submits
+from whimbrel.store.submits import INTERRUPTED, SubmitRecord, record_submits
 
 # Each takes chains that nobody else is at, and keeps them: of two processes that look at the same
 # moment, one does the work. Its CROSS JOIN is a plain one whose order SQLite keeps.
@@ -39,6 +40,7 @@ SELECT l.link_id, l.state, l.attempt, coalesce(l.attempted_at, 0), l.channel, l.
     l.satisfied_by
 FROM links l CROSS JOIN chains c
 WHERE l.state IN (10, 20) AND l.due_at <= :now AND c.chain_id = l.chain_id
+    AND (l.state = 20 OR l.node_id IS NULL OR l.node_id = :node_id OR l.due_at <= :orphaned)
 ORDER BY l.due_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
 """)
 _WAIT_ON = Statement("UPDATE links SET due_at = :until WHERE link_id = :link_id")
@@ -46,9 +48,7 @@ _UNSURE_OF = Statement("""
 SELECT link_id FROM links WHERE state IN (10, 20) AND state = 20
     AND channel = :channel AND sender = :sender AND due_at < :until
 """)
-_ABANDONED = Statement("""
-SELECT link_id, attempt, coalesce(attempted_at, 0) FROM links WHERE state IN (10, 20) AND state = 10
-""")
+_ORPHANED = 5 * MINUTE  # behind its end, a claim's node has no part in it any more
 BATCH = 250
 """How many links one call moves at the most, as the statements' LIMIT says."""
 
@@ -60,6 +60,8 @@ class Tick(NamedTuple):
     grace_until: int
     unheard: frozenset[tuple[str, str]] = frozenset()
     """Senders (channel, name) from which no receipt can come now: their graces begin anew."""
+    node_id: int = 0
+    """Whose claims run out. Those of another node are its own, or whose it is that buries it."""
 
 
 def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
@@ -108,7 +110,7 @@ def bypass_links(blockades: list[Blockade]) -> Steps[list[list[Moved | None]]]:
 
 def settle_limbo(ticks: list[Tick]) -> Steps[list[list[Moved | None]]]:
     """Turn lost leases into unsure links, and unsure links whose grace is over into queued ones."""
-    answers = yield Ask(_LIMBO, [(tick.now,) for tick in ticks])
+    answers = yield Ask(_LIMBO, [(tick.now, tick.node_id, tick.now - _ORPHANED) for tick in ticks])
     settled: list[list[Moved | None]] = []
     for tick, rows in zip(ticks, answers, strict=True):
         unsure = [link_id for link_id, state, *_ in rows if state == LinkState.UNSURE]
@@ -159,21 +161,10 @@ def renew_graces(heard: list[Hearing]) -> Steps[list[None]]:
     return [None] * len(heard)
 
 
-def abandon_submits(ticks: list[Tick]) -> Steps[list[int]]:
-    """Give up the leases of a process that is gone; return how many there were.
-
-    For the start of the only process on a store: whatever is submitting then was interrupted.
-    """
-    answers = yield Ask(_ABANDONED, [() for _ in ticks])
-    for tick, rows in zip(ticks, answers, strict=True):
-        yield from record_submits([_abandoned(id_, n, at, tick) for id_, n, at in rows])
-    return [len(rows) for rows in answers]
-
-
 def _abandoned(link_id: int, attempt: int, attempted_at: int, tick: Tick) -> SubmitRecord:
     return SubmitRecord(
         link_id,
         NoAnswer(attempt, tick.now, tick.grace_until),
         attempted_at,
-        detail="The gateway stopped, or lost its lease, before the answer came.",
+        detail=INTERRUPTED,
     )
