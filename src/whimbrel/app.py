@@ -184,6 +184,7 @@ class Gateway:
             clock,
             self.metrics,
             grace=grace,
+            rules=lambda: self._partners.unanswered,
             unheard=partial(unheard, self._lines),
             wake_dispatch=wake_dispatch,
             wake_reports=wake_reports,

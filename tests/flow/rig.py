@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tests.support.builders import SENDER, Database
 from tests.support.clock import FakeClock
@@ -11,6 +11,7 @@ from whimbrel.domain.chain import PartsTaken
 from whimbrel.domain.content import Channel, Content
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.ingest import Ingest
@@ -103,6 +104,8 @@ class Journey:
             Channel.SMS, self.sms, throughput=0.0, pair_pacing=False, concurrency=64
         )
         self.lines = {(Channel.WHATSAPP, SENDER): self.line, (Channel.SMS, SENDER): self.sms_line}
+        self.rules: Mapping[int, Unanswered] = {}
+        """What Partners want of unanswered submits; AUTO for those that are not in it."""
         self.woken: Counter[str] = Counter()
         self.blamed: list[Receipt] = []
         self.dispatcher = Dispatcher(
@@ -120,6 +123,7 @@ class Journey:
             clock,
             self.metrics,
             grace=GRACE,
+            rules=lambda: self.rules,
             unheard=lambda: unheard(self.lines),
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),

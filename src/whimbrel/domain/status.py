@@ -50,7 +50,7 @@ MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
             {S.QUEUED, S.UNSURE, S.SUBMITTED, S.SENT, S.FAILED, S.DELIVERED, S.READ}
         ),
         S.UNSURE: frozenset(
-            {S.QUEUED, S.SUBMITTED, S.SENT, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}
+            {S.QUEUED, S.SUBMITTED, S.SENT, S.FAILED, S.SPARED, S.EXPIRED, S.DELIVERED, S.READ}
         ),
         S.SUBMITTED: frozenset({S.QUEUED, S.SENT, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
         S.SENT: frozenset({S.QUEUED, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
