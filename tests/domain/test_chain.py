@@ -54,9 +54,12 @@ FAILED_FOR_GOOD = {"error_code": ErrorCode.CALL_BARRED}
 GIVEN_BACK = {"retry_at": LATER}
 V = Verdict
 DECIDED = {
-    **dict.fromkeys((V.SHORT, V.WANTED), {S.UNSURE: S.QUEUED}),
-    **dict.fromkeys((V.LONG, V.UNWANTED, V.SPENT), {S.UNSURE: S.FAILED}),
-    V.NEEDLESS: {S.UNSURE: S.SPARED},
+    V.SHORT: S.QUEUED,
+    V.WANTED: S.QUEUED,
+    V.LONG: S.FAILED,
+    V.UNWANTED: S.FAILED,
+    V.SPENT: S.FAILED,
+    V.NEEDLESS: S.SPARED,
 }
 EVENTS: dict[str, tuple[Event, dict[LinkState, LinkState]]] = {
     "taken": (Taken(ATTEMPT, NOW, "wamid.2"), becoming(S.SUBMITTED, IN_FLIGHT)),
@@ -73,8 +76,8 @@ EVENTS: dict[str, tuple[Event, dict[LinkState, LinkState]]] = {
     "no answer": (NoAnswer(ATTEMPT, NOW, LATER), {S.SUBMITTING: S.UNSURE}),
     "no answer, an earlier attempt": (NoAnswer(EARLIER, NOW, LATER), {}),
     **{
-        f"grace over, {verdict.name}": (GraceOver(NOW, verdict), targets)
-        for verdict, targets in DECIDED.items()
+        f"grace over, {verdict.name}": (GraceOver(NOW, verdict), {S.UNSURE: target})
+        for verdict, target in DECIDED.items()
     },
     "lifetime over": (
         LifetimeOver(NOW),
