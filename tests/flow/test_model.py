@@ -123,7 +123,7 @@ texts = st.sampled_from(["short", "long"])
 sms = st.builds(
     lambda text, ttl: a_message(type="SMS", content_type=None, text=None, plain_text=text, ttl=ttl),
     texts,
-    st.sampled_from([1, 2, 60]),
+    st.sampled_from([1, 2, 10, 60]),
 )
 
 
@@ -135,7 +135,7 @@ whatsapp_before_another = st.builds(whatsapp, st.sampled_from([30, 90, 3_600]), 
 last_whatsapp = st.just(whatsapp(24, "HOURS"))
 
 
-rules = st.sampled_from(Unanswered)
+rules = st.sampled_from([*Unanswered, Unanswered.RESEND])
 outcomes = st.sampled_from([*["taken"] * 7, *["refused", "again", "broken", "part"] * 2, "silence"])
 early_words: st.SearchStrategy[Word] = st.sampled_from(["sent", "failed", "delivered"])
 
@@ -351,17 +351,17 @@ class Chains(RuleBasedStateMachine):
         if self._made:
             self._file(data.draw(st.lists(self._words(), max_size=2)))
 
-    @precondition(_is_open)
-    @rule(times=st.integers(1, MOST_COPIES + 1), short=st.sampled_from([0, 0, 1]))
-    def hear_nothing(self, times: int, short: int) -> None:
-        """Whatever goes is never answered, and graces end, or all but end."""
+    @precondition(lambda self: not all(model.is_settled for model in self.models.values()))
+    @rule(times=st.sampled_from([1, 2, MOST_COPIES + 1, MOST_COPIES + 1]))
+    def hear_nothing(self, times: int) -> None:
+        """Whatever goes is never answered, and one grace after the other ends."""
         for _ in range(times):
+            self.dispatch()
             for connector in self.connectors:
                 while connector.open:
                     self._answer(connector, 0, "silence")
-            self._go_to(self.now + GRACE - short)
+            self._go_to(self.now + GRACE)
             self.timers()
-            self.dispatch()
 
     @precondition(_is_open)
     @rule(data=st.data(), outcome=outcomes)
