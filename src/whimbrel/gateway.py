@@ -86,7 +86,11 @@ class Gateway:
         self._partners = PartnerDirectory(store)
         self._numbering = NumberingDirectory(store)
         self._membership = Membership(
-            store, clock, Member(_name(settings), self._roles, alone), grace=self._grace
+            store,
+            clock,
+            self.metrics,
+            Member(_name(settings), self._roles, alone),
+            grace=self._grace,
         )
         self._gatekeeper = Gatekeeper(self._partners, clock)
         self._shortening = Shortening(
@@ -160,6 +164,7 @@ class Gateway:
             clock,
             self.metrics,
             grace=self._grace,
+            rules=lambda: self._partners.unanswered,
             unheard=partial(unheard, self._lines),
             seat=seat,
             wake_dispatch=wake_dispatch,

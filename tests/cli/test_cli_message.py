@@ -7,7 +7,7 @@ from tests.support import builders
 from tests.support.builders import Database
 from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE, SECOND
-from whimbrel.domain.chain import Again, Refused, Taken
+from whimbrel.domain.chain import Again, NoAnswer, Refused, Taken
 from whimbrel.domain.content import Image, Text
 from whimbrel.domain.schedule import Schedule
 from whimbrel.domain.short_url import Draft, ShortUrlRules
@@ -21,6 +21,7 @@ from whimbrel.store.reports import (
 )
 from whimbrel.store.sqlite import SqliteStore
 from whimbrel.store.submits import SubmitRecord, record_submits
+from whimbrel.store.timers import Tick, settle_limbo
 
 CODE = "Your code is 4711"
 NEXT_ATTEMPT = "next attempt 2026-11-23 02:14:25.000Z"
@@ -167,6 +168,60 @@ def test_a_refused_message_tells_why(cli: Cli, keep: Keep) -> None:
 
     assert "failed (6 teleservice-not-provisioned), attempts 1" in shown
     assert "5 undelivered errorCode 6: due" in shown
+
+
+async def a_message_without_answer(store: SqliteStore, ttl: int, *, graces: int = 0) -> None:
+    """One whose submits are never answered, after so many graces have ended."""
+    await builders.accept(store, builders.a_chain(link={"ttl": ttl}))
+    for number in range(graces + 1):
+        now = START + number * MINUTE
+        await store.write(settle_limbo, Tick(now, now + MINUTE))
+        for link in await builders.claim(store, now=now):
+            silence = NoAnswer(link.attempt, now, now + MINUTE)
+            record = SubmitRecord(link.link_id, silence, now, detail="no answer in 30 s")
+            await store.write(record_submits, record)
+
+
+GOES = "goes again: its lifetime is short"
+FAILS = "fails: its lifetime is not short, and it may have gone"
+
+
+@pytest.mark.parametrize(
+    ("ttl", "rule", "outlook"),
+    [
+        (10 * MINUTE, "auto", GOES),
+        (DAY, "auto", FAILS),
+        (DAY, "resend", "goes again: so its Partner wants it"),
+        (10 * MINUTE, "fail", "fails: its Partner wants no copy, and it may have gone"),
+    ],
+)
+def test_a_message_that_may_have_gone_tells_what_is_to_come(
+    cli: Cli, keep: Keep, ttl: int, rule: str, outlook: str
+) -> None:
+    cli.good("partner", "add", "shop", "--unanswered", rule)
+    keep(lambda store: a_message_without_answer(store, ttl))
+
+    shown = cli.good("message", "show", "1").output
+
+    until = "2026-11-23 02:14:20.000Z"
+    assert f"  it may have gone: a receipt may tell until {until}, else it {outlook}\n" in shown
+    assert "attempt 1: no answer no answer in 30 s\n" in shown
+
+
+def test_and_afterwards_what_was_decided_each_time(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(lambda store: a_message_without_answer(store, 10 * MINUTE, graces=2))
+    shown = cli.good("message", "show", "1").output
+    for attempt in (1, 2):
+        assert f"attempt {attempt}: no answer no answer in 30 s; {GOES}" in shown
+    assert "else it fails: 3 submits of which nothing was heard are enough" in shown
+
+    keep(lambda store: store.write(settle_limbo, Tick(START + DAY, START + DAY)))
+    shown = cli.good("message", "show", "1").output
+    assert "failed (1 unknown), attempts 3" in shown
+    assert "it may have gone: a receipt" not in shown
+    assert "attempt 3: no answer no answer in 30 s; fails: 3 submits" in shown
+    assert "5 undelivered errorCode 1: due" in shown
 
 
 def test_a_message_that_is_not_there_is_named(cli: Cli) -> None:

@@ -16,6 +16,7 @@ def test_a_new_partner_is_listed_and_shown(cli: Cli) -> None:
     cli.good(
         *("partner", "add", "shop", "--password-stdin"),
         *("--sender", "PLOVER", "--default-sender", "WHIMBREL", "--type", "WHATSAPP"),
+        *("--unanswered", "fail"),
         *("--whatsapp-ttl", 2880, "--duplicate-control", "return", "--content-window", 60),
         *("--report-url", "https://shop.example/reports", "--traffic-type", 6),
         *("--zone", "Asia/Yekaterinburg", "--rate", 20, "--burst", 50, "--concurrency", 8),
@@ -34,6 +35,7 @@ def test_a_new_partner_is_listed_and_shown(cli: Cli) -> None:
         "default_sender: WHIMBREL",
         "ttl_minutes: {'WHATSAPP': 2880}",
         "duplicate_control: return",
+        "unanswered: fail",
         "content_window_seconds: 60",
         "report_url: https://shop.example/reports",
         "signing_secret: set",
@@ -44,6 +46,15 @@ def test_a_new_partner_is_listed_and_shown(cli: Cli) -> None:
         "concurrency: 8",
     ):
         assert line in shown.splitlines()
+
+
+def test_what_becomes_of_unanswered_messages_can_be_changed(cli: Cli) -> None:
+    cli.good("partner", "add", "shop")
+    assert "unanswered: auto\n" in cli.good("partner", "show", "shop").output
+    cli.good("partner", "set", "shop", "--unanswered", "resend")
+    cli.good("partner", "set", "shop", "--rate", 5)
+    assert "unanswered: resend\n" in cli.good("partner", "show", "shop").output
+    assert "--unanswered" in cli.misused("partner", "set", "shop", "--unanswered", "maybe")
 
 
 def test_what_is_shown_is_what_was_set_whatever_its_brackets(cli: Cli) -> None:

@@ -9,6 +9,7 @@ from tests.support.builders import a_partner
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.domain.zones import zone_of
 
 
@@ -72,6 +73,7 @@ def test_a_new_partner_may_send_whatsapp_from_anywhere_and_no_more() -> None:
         message_types=[Channel.WHATSAPP],
         duplicate_control=DuplicateControl.OFF,
         content_window_seconds=0,
+        unanswered=Unanswered.AUTO,
         report_url="",
         signing_secret="",
         traffic_type=TrafficType.TRANSACTIONAL,
@@ -93,6 +95,7 @@ def test_a_new_partner_may_send_whatsapp_from_anywhere_and_no_more() -> None:
         '{"burst": 0}',
         '{"traffic_type": "3"}',
         '{"duplicate_control": "maybe"}',
+        '{"unanswered": "maybe"}',
         '{"subnet": []}',
     ],
 )

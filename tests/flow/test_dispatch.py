@@ -10,6 +10,7 @@ import pytest
 
 from tests.flow.rig import GRACE, LEASE, Journey, a_fault
 from tests.support.builders import (
+    A_CODE,
     SENDER,
     SUBSCRIBER,
     Database,
@@ -144,7 +145,7 @@ async def test_a_fault_of_the_connector_itself_leaves_the_attempt_to_the_timers(
 
 async def without_answer(journey: Journey) -> None:
     journey.connector.script.append(a_fault(F.NO_ANSWER))
-    await accept(journey.store, a_chain())
+    await accept(journey.store, a_chain(link=A_CODE))
     await journey.dispatch()
 
 
@@ -180,10 +181,11 @@ async def test_without_a_receipt_there_is_one_more_submit_after_the_grace(
 async def test_such_cases_are_counted(journey: Journey) -> None:
     await without_answer(journey)
     assert journey.count("ambiguous_submits_total", sender=SENDER) == 1
-    assert journey.count("ambiguous_resubmits_total") == 0
+    again = {"channel": "WHATSAPP", "reason": "short"}
+    assert journey.count("ambiguous_resubmits_total", **again) == 0
     journey.clock.advance(GRACE)
     await journey.timers.step()
-    assert journey.count("ambiguous_resubmits_total") == 1
+    assert journey.count("ambiguous_resubmits_total", **again) == 1
 
 
 @pytest.fixture
@@ -243,6 +245,7 @@ async def test_a_start_gives_interrupted_submits_their_grace(
     await journey.dispatcher.step()
     await journey.recover()
     assert (database.state(), database.link()["due_at"]) == (S.UNSURE, START + GRACE)
+    assert journey.count("interrupted_submits_total") == 1
     journey.connector.gate.set()
     await journey.dispatcher.drain()
 

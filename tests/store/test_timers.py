@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.builders import (
+    A_CODE,
     Database,
     a_chain,
     accept,
@@ -30,7 +31,7 @@ def tick(now: int) -> Tick:
 
 
 async def without_answer(store: SqliteStore, chain_id: int = 1) -> None:
-    await accept(store, a_chain(chain_id))
+    await accept(store, a_chain(chain_id, link=A_CODE))
     await claim(store)
     await answer(store, NoAnswer(1, START, START + GRACE), chain_id)
 
@@ -145,7 +146,7 @@ async def test_a_lost_lease_may_have_gone(
 async def test_and_has_its_grace_before_another_attempt(
     store: SqliteStore, database: Database
 ) -> None:
-    await accept(store, a_chain())
+    await accept(store, a_chain(link=A_CODE))
     await claim(store)
     lost_at = START + MINUTE
     await store.write(settle_limbo, tick(lost_at))

@@ -19,6 +19,7 @@ from whimbrel.cli.terminal import (
 from whimbrel.clock import SystemClock
 from whimbrel.domain.cascade import NEVER
 from whimbrel.domain.status import CLICKED, ErrorCode, LinkState, Status
+from whimbrel.domain.unanswered import judge
 from whimbrel.store.history import Story, tell_stories
 from whimbrel.store.reports import ReportState
 
@@ -49,6 +50,7 @@ def show(
     short_urls = {one["uid"]: one for one in story.short_urls}
     for link in story.links:
         _show_link(link, with_text=with_text)
+        _show_doubt(link, story)
         _show_parts(link, story)
         _show_short_urls(link, short_urls)
     timeline = Table("when (UTC)", "what", "details", box=None, pad_edge=False)
@@ -90,6 +92,19 @@ def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
         console.print(f"  image: {escape(link['image_url'])}")
     elif with_text:
         console.print(f"  text: {escape(link['text'])}")
+
+
+def _show_doubt(link: dict[str, Any], story: Story) -> None:
+    """Say of a link that may have gone how long a receipt may tell, and what follows if none does.
+
+    What was decided in such a case stands with the submit that it was about.
+    """
+    if link["state"] != LinkState.UNSURE:
+        return
+    silent, needless = story.silent(link["link_id"]), story.has_arrived_before(link["link_id"])
+    verdict = judge(story.unanswered, link["ttl"], silent, needless=needless)
+    until = moment(link["due_at"])
+    console.print(f"  it may have gone: a receipt may tell until {until}, else it {verdict.value}")
 
 
 def _goal(link: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import typer
 from msgspec.structs import replace
 
 from whimbrel.cli.terminal import fail
+from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
 from whimbrel.domain.short_url import (
@@ -17,6 +18,7 @@ from whimbrel.domain.short_url import (
     ShortUrlMode,
     base_of,
 )
+from whimbrel.domain.unanswered import SHORT_LIFETIME, Unanswered
 from whimbrel.domain.zones import zone_of
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.http_urls import usable_url
@@ -49,6 +51,15 @@ ContentWindow = Annotated[
         "--content-window",
         min=0,
         help="Seconds in which equal content is a duplicate; 0: off.",
+    ),
+]
+UnansweredRule = Annotated[
+    Unanswered | None,
+    typer.Option(
+        "--unanswered",
+        help="What becomes of a message that may have gone, and of which nothing is heard: it goes "
+        f"again, fails, or (auto) goes again if its lifetime is at most {SHORT_LIFETIME // MINUTE} "
+        "minutes.",
     ),
 ]
 ReportUrl = Annotated[str | None, typer.Option(help="Where its delivery reports go.")]

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
 from whimbrel.domain.short_url import LONGEST_UID, SHORTEST_UID, ShortUrlMode
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.domain.zones import zone_of
 
 
@@ -48,6 +49,8 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     duplicate_control: DuplicateControl = DuplicateControl.OFF
     content_window_seconds: Annotated[int, Meta(ge=0)] = 0
     """How long the same content to the same number is a duplicate; 0: never."""
+    unanswered: Unanswered = Unanswered.AUTO
+    """What becomes of a message that may have gone, and of which nothing is heard."""
     report_url: str = ""
     click_url: str = ""
     """Where the first click of each subscriber is told; empty: nowhere."""

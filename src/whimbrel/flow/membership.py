@@ -14,6 +14,7 @@ import structlog
 from whimbrel import __version__
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.chain_id import ChainIds
+from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.nodes import (
     Beat,
@@ -74,6 +75,7 @@ class Membership:
         self,
         store: Store,
         clock: Clock,
+        metrics: Metrics,
         member: Member,
         *,
         grace: int,
@@ -81,6 +83,7 @@ class Membership:
         """`grace` is how long a dead node's submits wait for receipts, in milliseconds."""
         self._store = store
         self._clock = clock
+        self._metrics = metrics
         self._member = member
         self._grace = grace
         self._token = ""
@@ -183,6 +186,7 @@ class Membership:
             departure = Departure(node.node_id, node.token or "", now, now + self._grace)
             submits = await self._store.write(bury_nodes, departure)
             if submits is not None:
+                self._metrics.interrupted.inc(submits)
                 _log.warning(
                     "node_is_gone", node=node.node_id, name=node.name, submits_under_way=submits
                 )

@@ -126,7 +126,7 @@ class DispatchSettings(Struct, kw_only=True, forbid_unknown_fields=True):
         float,
         Meta(
             description="How long a link whose submit had no answer waits for a receipt that bears "
-            "its number, before it is submitted again.",
+            "its number, before it goes again or fails, as its Partner's `unanswered` says.",
             ge=0,
         ),
     ] = 60.0
