@@ -38,6 +38,20 @@ class ChainIds:
         return (second << _NODE_BITS | self._node) << _RUNNING_BITS
 
 
+def accepted_since(moment: int) -> int:
+    """Return the least number that a chain may have which is accepted at `moment` or later.
+
+    What is below it was accepted before: a clock that was set back makes chains look younger than
+    they are, never older.
+    """
+    return max(moment // SECOND - _EPOCH, 0) << (_NODE_BITS + _RUNNING_BITS)
+
+
+def accepted_about(chain_id: int) -> int:
+    """Return the second in which a chain was accepted, in milliseconds UTC."""
+    return ((chain_id >> (_NODE_BITS + _RUNNING_BITS)) + _EPOCH) * SECOND
+
+
 def link_id(chain_id: int, position: int) -> int:
     """Return the number of the link at `position` (0 for the first) of a chain."""
     return chain_id << _POSITION_BITS | position

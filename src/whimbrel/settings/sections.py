@@ -111,6 +111,18 @@ class ShortUrlSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class RetentionSettings(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is removed because of its age, beside what Partners' profiles say of their own."""
+
+    inbound_days: Annotated[
+        int,
+        Meta(
+            description="After so many days what a subscriber wrote (MO) is removed; 0: never.",
+            ge=0,
+        ),
+    ] = 0
+
+
 class LogSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error, one JSON object a line."""
 
@@ -256,6 +268,7 @@ class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
     short_urls: ShortUrlSettings = field(default_factory=ShortUrlSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     log: LogSettings = field(default_factory=LogSettings)
     whatsapp: dict[str, WhatsappAccount] = field(default_factory=dict)
     smpp: dict[str, SmppAccount] = field(default_factory=dict)
