@@ -26,6 +26,7 @@ from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
+from whimbrel.flow.retention import Retention
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
@@ -130,6 +131,9 @@ class Gateway:
         )
         self._short_urls = ShortUrls(store, clock, self.metrics)
         self._clicks = Clicks(store, clock, self._partners, self.metrics)
+        self._retention = Retention(
+            store, clock, self._partners, self.metrics, inbound_days=settings.retention.inbound_days
+        )
         self._guesses = Guesses(clock)
         self._downstream = _downstream(settings)
         self._ingest = Ingest(
@@ -247,6 +251,7 @@ class Gateway:
             asyncio.create_task(self._every(_CLICKS_SECONDS, self._keep_clicks)),
             asyncio.create_task(self._every(_CLEAN_UP_SECONDS, self._short_urls.clean_up)),
             asyncio.create_task(self._every(_CLEAN_UP_SECONDS, self._guesses.forgive)),
+            asyncio.create_task(self._at_its_pace(self._retention.step)),
         ]
 
     async def stop(self) -> None:
@@ -334,6 +339,16 @@ class Gateway:
             except Exception:  # noqa: BLE001 - the same
                 _log.exception("duty_failed")
             await self._pause(seconds)
+
+    async def _at_its_pace(self, step: Callable[[], Awaitable[float]]) -> None:
+        """Step, and step again after as many seconds as the step has returned."""
+        while not self._stopping.is_set():
+            try:
+                pause = await step()
+            except Exception:  # noqa: BLE001 - the same
+                _log.exception("duty_failed")
+                pause = _FAULT_PAUSE_SECONDS
+            await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond the stop."""

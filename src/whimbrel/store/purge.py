@@ -5,7 +5,6 @@ which looks at each of them again: a chain with a link on its way or with an ope
 it is, whatever its age.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from whimbrel.domain.chain_id import links_of
@@ -51,7 +50,7 @@ def find_old_chains(wishes: list[OldChains]) -> Steps[list[list[int]]]:
     return found
 
 
-def _closed(chain_ids: Sequence[int]) -> Steps[list[int]]:
+def _closed(chain_ids: list[int]) -> Steps[list[int]]:
     """Return those of the chains in which nothing will happen any more by itself."""
     answers = yield Ask(_STILL_OPEN, [(*links_of(one), one) for one in chain_ids])
     return [one for one, rows in zip(chain_ids, answers, strict=True) if not rows]
@@ -69,7 +68,7 @@ WHERE chain_id = :chain_id AND content_removed_at IS NULL
 class OldContents(NamedTuple):
     """Chains whose content is too old, and the moment."""
 
-    chain_ids: Sequence[int]
+    chain_ids: list[int]
     now: int
 
 
@@ -87,23 +86,19 @@ def remove_contents(batches: list[OldContents]) -> Steps[list[int]]:
 _REMOVE_REPORTS = Statement("""
 DELETE FROM reports WHERE link_id >= :first AND link_id <= :last RETURNING report_id
 """)
-_OF_REPORTS = (
-    Statement("DELETE FROM report_attempts WHERE report_id = :report_id"),
-    Statement("DELETE FROM click_reports WHERE report_id = :report_id"),
-)
-_OF_LINKS = (
-    Statement("DELETE FROM receipts WHERE link_id >= :first AND link_id <= :last"),
-    Statement("DELETE FROM parts WHERE link_id >= :first AND link_id <= :last"),
-    Statement("DELETE FROM submits WHERE link_id >= :first AND link_id <= :last"),
-    Statement("DELETE FROM links WHERE link_id >= :first AND link_id <= :last"),
-)
+_REMOVE_ATTEMPTS = Statement("DELETE FROM report_attempts WHERE report_id = :report_id")
+_REMOVE_CLICKED = Statement("DELETE FROM click_reports WHERE report_id = :report_id")
+_REMOVE_RECEIPTS = Statement("DELETE FROM receipts WHERE link_id >= :first AND link_id <= :last")
+_REMOVE_PARTS = Statement("DELETE FROM parts WHERE link_id >= :first AND link_id <= :last")
+_REMOVE_SUBMITS = Statement("DELETE FROM submits WHERE link_id >= :first AND link_id <= :last")
+_REMOVE_LINKS = Statement("DELETE FROM links WHERE link_id >= :first AND link_id <= :last")
 _FORGET_WHOSE = Statement("""
 UPDATE short_urls SET subscriber = NULL, chain_id = NULL, link_id = NULL WHERE chain_id = :chain_id
 """)
 _REMOVE_CHAIN = Statement("DELETE FROM chains WHERE chain_id = :chain_id")
 
 
-def remove_chains(batches: list[Sequence[int]]) -> Steps[list[int]]:
+def remove_chains(batches: list[list[int]]) -> Steps[list[int]]:
     """Remove chains with all that is known of them; return how many were.
 
     Their short URLs end in their own time, and do not know any more whose they were.
@@ -114,9 +109,9 @@ def remove_chains(batches: list[Sequence[int]]) -> Steps[list[int]]:
         spans = [links_of(one) for one in closed]
         reports = yield Ask(_REMOVE_REPORTS, spans)
         report_ids = [row for rows in reports for row in rows]
-        for statement in _OF_REPORTS:
+        for statement in (_REMOVE_ATTEMPTS, _REMOVE_CLICKED):
             yield Do(statement, report_ids)
-        for statement in _OF_LINKS:
+        for statement in (_REMOVE_RECEIPTS, _REMOVE_PARTS, _REMOVE_SUBMITS, _REMOVE_LINKS):
             yield Do(statement, spans)
         numbers = [(one,) for one in closed]
         yield Do(_FORGET_WHOSE, numbers)
