@@ -313,3 +313,18 @@ async def test_it_goes_on_as_soon_as_the_store_is_free(
     await other
     await keeper.retention.step()
     assert chains(database) == [numbered(0)]
+
+
+async def test_whoever_has_nothing_old_keeps_a_busy_store_from_nothing(
+    keeper: Keeper, store: SqliteStore, database: Database, clock: FakeClock
+) -> None:
+    await ended(store, numbered(40 * DAY), partner_id=2)
+    await keeper.agree(1, content_days=8, history_days=8, visit_days=8)
+    await keeper.agree(2, history_days=8)
+    clock.advance(ROUND)
+    other = store.write(accept_chains, a_chain(numbered(0)))
+    for _ in range(4):
+        assert store.waiting
+        assert await keeper.retention.step() == 0
+    await other
+    assert chains(database) == [numbered(0)]

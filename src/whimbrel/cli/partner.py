@@ -253,7 +253,7 @@ def remove(
     config: ConfigOption = None,
     force: Annotated[bool, typer.Option(help="Even with messages still on their way.")] = False,
 ) -> None:
-    """Remove a Partner and free its login. Its messages stay, and their reports still go out."""
+    """Remove a Partner and free its login. Its messages stay for their time; reports still go."""
 
     async def work(store: Store) -> int:
         partner = await find_partner(store, login)

@@ -100,8 +100,8 @@ class Retention:
             return min(self._next_round_at - now, _LOOK)
         if self._store.waiting and now < self._last_batch_at + _AT_LEAST_EVERY:
             return _BUSY_PAUSE
-        self._last_batch_at = now
-        await self._next_batch()
+        if await self._next_batch():
+            self._last_batch_at = now
         spent = self._clock.elapsed() - now
         return spent * (1 / _SHARE - 1)
 
@@ -130,8 +130,11 @@ class Retention:
         days = profile.content_days if job.kind is Kind.CONTENT else profile.history_days
         return max(days * DAY, profile.content_window_seconds * SECOND) if days else 0
 
-    async def _next_batch(self) -> None:
-        """Do a batch of the job whose turn it is, and put it behind the others until it is done."""
+    async def _next_batch(self) -> bool:
+        """Do a batch of the job whose turn it is, and put it behind the others until it is done.
+
+        Tell whether there was anything to do.
+        """
         job = next(iter(self._jobs))
         after = self._jobs.pop(job)
         self._jobs[job] = after
@@ -143,6 +146,7 @@ class Retention:
         if batch.removed:
             self._metrics.retention_removed.labels(job.kind).inc(batch.removed)
         self._note_behind(job, 0 if batch.reached is None else before - batch.reached)
+        return batch.reached is not None
 
     async def _remove(self, job: _Job, before: int) -> _Batch:
         match job.kind:

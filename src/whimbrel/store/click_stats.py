@@ -66,7 +66,8 @@ _REMOVED = Statement("""
 SELECT CAST(coalesce(sum(s.visits - (SELECT count(*) FROM clicks c WHERE c.uid = s.uid)), 0)
     AS bigint)
 FROM short_urls s JOIN partners p ON p.partner_id = s.partner_id
-WHERE (:uid = '' OR s.uid = :uid) AND (:chain_id = 0 OR s.chain_id = :chain_id)
+WHERE (:uid = '' OR s.uid = :uid)
+    AND (CAST(:chain_id AS bigint) = 0 OR s.chain_id = :chain_id)
     AND (:login = '' OR p.login = :login)
 """)
 
