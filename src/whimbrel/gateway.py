@@ -25,6 +25,7 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
+from whimbrel.flow.retention import Retention
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
@@ -98,6 +99,9 @@ class Gateway:
         )
         self._short_urls = ShortUrls(store, clock, self.metrics)
         self._clicks = Clicks(store, clock, self._partners, self.metrics)
+        self._retention = Retention(
+            store, clock, self._partners, self.metrics, inbound_days=settings.retention.inbound_days
+        )
         self._guesses = Guesses(clock)
         self._downstream = _downstream(settings, edges)
         self._ingest = Ingest(
@@ -205,6 +209,7 @@ class Gateway:
             duty(_TICK_SECONDS, self._cascade.release)
             duty(_BYPASS_SECONDS, self._cascade.bypass)
             duty(_SWEEP_SECONDS, self._timers.sweep)
+            self._loops.paced(self._remove_what_is_old)
         if self._has("reports"):
             stage(self._reporter.step, self._reports_wanted)
 
@@ -260,6 +265,12 @@ class Gateway:
             guesses=self._guesses,
             caller=caller,
         )
+
+    async def _remove_what_is_old(self) -> float:
+        """Let one node do it; return after how many seconds to look again."""
+        if not self._membership.is_eldest:
+            return _CLEAN_UP_SECONDS
+        return await self._retention.step()
 
     async def _keep_clicks(self) -> None:
         if await self._clicks.flush():

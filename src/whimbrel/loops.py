@@ -41,6 +41,10 @@ class Loops:
         """Do something every so many seconds."""
         self._run(self._duty(seconds, work))
 
+    def paced(self, work: Callable[[], Awaitable[float]]) -> None:
+        """Do something, and again after as many seconds as it has returned."""
+        self._run(self._paced(work))
+
     async def stop(self) -> None:
         """End after the steps that are under way: what a step has claimed, it starts."""
         self._stopping.set()
@@ -78,6 +82,15 @@ class Loops:
             except Exception as error:  # noqa: BLE001 - the same
                 _tell("duty_failed", error)
             await self._pause(seconds)
+
+    async def _paced(self, work: Callable[[], Awaitable[float]]) -> None:
+        while not self.stopping:
+            try:
+                pause = await work()
+            except Exception as error:  # noqa: BLE001 - the same
+                _tell("duty_failed", error)
+                pause = _FAULT_PAUSE_SECONDS
+            await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond the stop."""

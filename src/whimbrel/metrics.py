@@ -120,6 +120,18 @@ class Metrics:
         self.short_urls_removed = self._counter(
             "short_urls_removed", "Short URLs that were removed because they had ended."
         )
+        self.retention_removed = self._counter(
+            "retention_removed",
+            "What was removed because of its age: content (of so many chains), chains, visits or "
+            "inbound.",
+            "kind",
+        )
+        self.retention_behind_seconds = self._gauge(
+            "retention_behind_seconds",
+            "By how much the oldest that is still to be removed is too old, at the Partner where "
+            "it is worst; 0: nothing is.",
+            "kind",
+        )
 
     def exposition(self) -> bytes:
         """Return the text that Prometheus scrapes."""

@@ -324,3 +324,30 @@ def rows(cli: Cli, sql: str) -> list[tuple[str, ...]]:
     database = Database.__new__(Database)
     database.path = cli.folder / "whimbrel.db"
     return database.rows(sql)
+
+
+def ages(cli: Cli) -> list[str]:
+    """Return what is shown of a Partner's ages: content, history, visits."""
+    shown = cli.good("partner", "show", "shop").output.splitlines()
+    kept = dict(line.split(": ", 1) for line in shown if "_days" in line)
+    return [kept[f"{name}_days"] for name in ("content", "history", "visit")]
+
+
+def test_what_a_new_partner_sends_is_kept_for_a_time(cli: Cli) -> None:
+    cli.good("partner", "add", "shop")
+    assert ages(cli) == ["30", "365", "365"]
+
+
+def test_how_long_it_is_kept_can_be_set(cli: Cli) -> None:
+    options = ("--content-days", 1, "--history-days", 7, "--visit-days", 2)
+    cli.good("partner", "add", "shop", *options)
+    assert ages(cli) == ["1", "7", "2"]
+    cli.good("partner", "set", "shop", "--history-days", 0)
+    assert ages(cli) == ["1", "0", "2"]
+
+
+@pytest.mark.parametrize("days", [1, 6])
+def test_a_history_is_kept_for_a_week_at_least(cli: Cli, days: int) -> None:
+    told = cli.refused("partner", "add", "shop", "--history-days", days)
+    assert told == "whimbrel: history-days: at least 7, or 0 for ever\n"
+    assert "--visit-days" in cli.misused("partner", "add", "shop", "--visit-days", -1)

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from tests.support.clock import START
 from whimbrel.clock import DAY, SECOND
-from whimbrel.domain.chain_id import ChainIds, NumbersUsedUp, chain_of, link_id, moment_after
+from whimbrel.domain.chain_id import (
+    ChainIds,
+    NumbersUsedUp,
+    accepted_about,
+    accepted_since,
+    chain_of,
+    link_id,
+    moment_after,
+)
 
 LAST_MOMENT = 2_840_000_000_000  # 2059-12-30
 A_SECOND_OF_NUMBERS = 131_072
@@ -74,3 +82,15 @@ def test_a_link_knows_its_chain(chain_id: int, position: int) -> None:
     link = link_id(chain_id, position)
     assert chain_of(link) == chain_id
     assert link < 2**63
+
+
+@given(st.integers(START, LAST_MOMENT), st.integers(0, 63))
+def test_a_number_tells_when_its_chain_was_accepted(moment: int, node: int) -> None:
+    number = ChainIds(node).next(moment)
+    second = moment // SECOND * SECOND
+    assert accepted_about(number) == second
+    assert accepted_since(moment) <= number < accepted_since(second + SECOND)
+
+
+def test_before_the_first_number_there_is_none() -> None:
+    assert accepted_since(0) == accepted_since(-DAY) == 0

@@ -17,9 +17,11 @@ from whimbrel.cli.partner_options import (
     Cascades,
     ClickUrl,
     Concurrency,
+    ContentDays,
     ContentWindow,
     DefaultSender,
     Duplicates,
+    HistoryDays,
     RateOption,
     ReportUrl,
     Senders,
@@ -34,6 +36,7 @@ from whimbrel.cli.partner_options import (
     Traffic,
     Types,
     UnansweredRule,
+    VisitDays,
     WhatsappTtl,
     Zone,
     changed,
@@ -41,7 +44,7 @@ from whimbrel.cli.partner_options import (
 )
 from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, with_store
 from whimbrel.clock import SystemClock
-from whimbrel.domain.partner import Partner, Profile
+from whimbrel.domain.partner import Partner, Profile, new_profile
 from whimbrel.domain.password import BadPassword, hash_password
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import (
@@ -100,13 +103,17 @@ def add(
     short_idle_days: ShortIdleDays = None,
     short_lifetime_days: ShortLifetimeDays = None,
     short_domain: ShortDomain = None,
+    content_days: ContentDays = None,
+    history_days: HistoryDays = None,
+    visit_days: VisitDays = None,
     sign_reports: Annotated[
         bool, typer.Option(help="Make a secret that signs its reports.")
     ] = False,
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a Partner. Without --password-stdin a password is made and shown once."""
-    profile = changed(Profile(), locals(), signing_secret=_new_secret() if sign_reports else None)
+    secret = _new_secret() if sign_reports else None
+    profile = changed(new_profile(), locals(), signing_secret=secret)
     note = _note_of_growth(profile, config)
     _check_login(login)
     password, shown = _password(password_stdin=password_stdin)
@@ -152,6 +159,9 @@ def set_partner(
     short_idle_days: ShortIdleDays = None,
     short_lifetime_days: ShortLifetimeDays = None,
     short_domain: ShortDomain = None,
+    content_days: ContentDays = None,
+    history_days: HistoryDays = None,
+    visit_days: VisitDays = None,
     new_signing_secret: Annotated[
         bool, typer.Option(help="Replace the secret that signs its reports; shown once.")
     ] = False,
@@ -246,7 +256,7 @@ def remove(
     config: ConfigOption = None,
     force: Annotated[bool, typer.Option(help="Even with messages still on their way.")] = False,
 ) -> None:
-    """Remove a Partner and free its login. Its messages stay, and their reports still go out."""
+    """Remove a Partner and free its login. Its messages stay for their time; reports still go."""
 
     async def work(store: Store) -> int:
         partner = await find_partner(store, login)

@@ -10,7 +10,12 @@ from msgspec.structs import replace
 from whimbrel.cli.terminal import fail
 from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
-from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.partner import (
+    SHORTEST_HISTORY_DAYS,
+    DuplicateControl,
+    Profile,
+    TrafficType,
+)
 from whimbrel.domain.short_url import (
     LONGEST_UID,
     SHORTEST_UID,
@@ -98,6 +103,27 @@ ShortDomain = Annotated[
     str | None,
     typer.Option(help="Its own short domain, such as https://go.shop.example; '': the gateway's."),
 ]
+ContentDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Days after which texts, image URLs and extraParam are removed; 0: with the history.",
+    ),
+]
+HistoryDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Days after which a message is removed with all that is known of it, its id for "
+        f"duplicate control included; at least {SHORTEST_HISTORY_DAYS}, or 0: never.",
+    ),
+]
+VisitDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Days after which a visit of a short URL is removed; 0: with the short URL."
+    ),
+]
 
 _MEMBERS = frozenset(Profile.__struct_fields__)
 
@@ -150,6 +176,8 @@ def _base(url: str) -> str:
 
 
 def _check(profile: Profile) -> None:
+    if 0 < profile.history_days < SHORTEST_HISTORY_DAYS:
+        fail(f"history-days: at least {SHORTEST_HISTORY_DAYS}, or 0 for ever")
     for subnet in profile.subnets:
         try:
             ip_network(subnet)

@@ -60,7 +60,21 @@ class ChainIds:
 
 def moment_after(chain_id: int) -> int:
     """Return the first moment of which all numbers are greater, in milliseconds UTC."""
-    return ((chain_id >> (_NODE_BITS + _RUNNING_BITS)) + 1 + _EPOCH) * SECOND
+    return accepted_about(chain_id) + SECOND
+
+
+def accepted_since(moment: int) -> int:
+    """Return the least number that a chain may have which is accepted at `moment` or later.
+
+    What is below it was accepted before: a clock that was set back makes chains look younger than
+    they are, never older.
+    """
+    return max(moment // SECOND - _EPOCH, 0) << (_NODE_BITS + _RUNNING_BITS)
+
+
+def accepted_about(chain_id: int) -> int:
+    """Return the second in which a chain was accepted, in milliseconds UTC."""
+    return ((chain_id >> (_NODE_BITS + _RUNNING_BITS)) + _EPOCH) * SECOND
 
 
 def link_id(chain_id: int, position: int) -> int:

@@ -100,6 +100,14 @@ class Membership:
         return self._member.alone or self._clock.elapsed() - self._beaten_at < FENCE_SECONDS
 
     @property
+    def is_eldest(self) -> bool:
+        """Whether this node does what one is enough for: it has the least number, and its lease.
+
+        While nodes come and go two may think so for a moment, so such work must bear being doubled.
+        """
+        return self.is_mine and all(self.node_id <= node.node_id for node in self.nodes)
+
+    @property
     def token(self) -> str:
         """What tells this process from others that had its number."""
         return self._token

@@ -179,7 +179,9 @@ class Reporter:
     def _headers(self, report: Report, partner: Partner, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
         if partner.profile.signing_secret:
-            message_id, moment = f"msg_{report.report_id}", self._clock.now() // SECOND
+            # Not the report's own number, which may be given out again when its chain is gone.
+            message_id = f"msg_{report.link_id}_{report.status}"
+            moment = self._clock.now() // SECOND
             signature = _signer(partner.profile.signing_secret).sign(
                 message_id, datetime.fromtimestamp(moment, UTC), body.decode()
             )

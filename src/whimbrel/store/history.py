@@ -12,7 +12,7 @@ from whimbrel.store.submits import NO_ANSWER
 
 _CHAIN = Statement("""
 SELECT c.chain_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery, c.notify_url,
-    c.extra_param, c.schedule, c.accepted_at, c.request_id
+    c.extra_param, c.schedule, c.accepted_at, c.request_id, c.content_removed_at
 FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = :chain_id
 """)
 _PROFILE = Statement("""
@@ -43,8 +43,11 @@ SELECT r.report_id, r.link_id, r.status, r.lane, r.state, r.next_at, r.attempts,
 FROM reports r WHERE r.link_id >= :first AND r.link_id <= :last ORDER BY r.report_id
 """)
 _SHORT_URLS = Statement("""
-SELECT uid, target, visits, clicks, expires_at, idle_until FROM short_urls WHERE uid = :uid
+SELECT uid, target, chain_id, visits, clicks, expires_at, idle_until FROM short_urls
+WHERE uid = :uid
 """)
+MOST_CLICKS = 1_000
+"""How many visits a story tells at the most."""
 # Those of a short URL that is shared are of many messages.
 _CLICKS = Statement("""
 SELECT c.uid, c.at, c.agent, c.counted

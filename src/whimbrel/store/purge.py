@@ -5,11 +5,10 @@ which looks at each of them again: a chain with a link on its way or with an ope
 it is, whatever its age.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from whimbrel.domain.chain_id import links_of
-from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
 
 _OLD = Statement("""
 SELECT chain_id FROM chains
@@ -51,8 +50,9 @@ def find_old_chains(wishes: list[OldChains]) -> Steps[list[list[int]]]:
     return found
 
 
-def _closed(chain_ids: Sequence[int]) -> Steps[list[int]]:
-    """Return those of the chains in which nothing will happen any more by itself."""
+def _closed(chain_ids: list[int]) -> Steps[list[int]]:
+    """Hold chains; return those in which nothing will happen any more by itself."""
+    yield Hold(chain_ids)
     answers = yield Ask(_STILL_OPEN, [(*links_of(one), one) for one in chain_ids])
     return [one for one, rows in zip(chain_ids, answers, strict=True) if not rows]
 
@@ -62,14 +62,14 @@ UPDATE links SET text = NULL, image_url = NULL WHERE link_id >= :first AND link_
 """)
 _NOTE_REMOVAL = Statement("""
 UPDATE chains SET extra_param = NULL, content_key = NULL, content_removed_at = :now
-WHERE chain_id = :chain_id AND content_removed_at IS NULL
+WHERE chain_id = :chain_id AND content_removed_at IS NULL RETURNING chain_id
 """)
 
 
 class OldContents(NamedTuple):
     """Chains whose content is too old, and the moment."""
 
-    chain_ids: Sequence[int]
+    chain_ids: list[int]
     now: int
 
 
@@ -79,31 +79,27 @@ def remove_contents(batches: list[OldContents]) -> Steps[list[int]]:
     for chain_ids, now in batches:
         closed = yield from _closed(chain_ids)
         yield Do(_REMOVE_TEXTS, [links_of(one) for one in closed])
-        changed = yield Do(_NOTE_REMOVAL, [(now, one) for one in closed])
-        counts.append(changed[0][0][0])
+        changed = yield Ask(_NOTE_REMOVAL, [(now, one) for one in closed])
+        counts.append(sum(map(len, changed)))
     return counts
 
 
 _REMOVE_REPORTS = Statement("""
 DELETE FROM reports WHERE link_id >= :first AND link_id <= :last RETURNING report_id
 """)
-_OF_REPORTS = (
-    Statement("DELETE FROM report_attempts WHERE report_id = :report_id"),
-    Statement("DELETE FROM click_reports WHERE report_id = :report_id"),
-)
-_OF_LINKS = (
-    Statement("DELETE FROM receipts WHERE link_id >= :first AND link_id <= :last"),
-    Statement("DELETE FROM parts WHERE link_id >= :first AND link_id <= :last"),
-    Statement("DELETE FROM submits WHERE link_id >= :first AND link_id <= :last"),
-    Statement("DELETE FROM links WHERE link_id >= :first AND link_id <= :last"),
-)
+_REMOVE_ATTEMPTS = Statement("DELETE FROM report_attempts WHERE report_id = :report_id")
+_REMOVE_CLICKED = Statement("DELETE FROM click_reports WHERE report_id = :report_id")
+_REMOVE_RECEIPTS = Statement("DELETE FROM receipts WHERE link_id >= :first AND link_id <= :last")
+_REMOVE_PARTS = Statement("DELETE FROM parts WHERE link_id >= :first AND link_id <= :last")
+_REMOVE_SUBMITS = Statement("DELETE FROM submits WHERE link_id >= :first AND link_id <= :last")
+_REMOVE_LINKS = Statement("DELETE FROM links WHERE link_id >= :first AND link_id <= :last")
 _FORGET_WHOSE = Statement("""
 UPDATE short_urls SET subscriber = NULL, chain_id = NULL, link_id = NULL WHERE chain_id = :chain_id
 """)
-_REMOVE_CHAIN = Statement("DELETE FROM chains WHERE chain_id = :chain_id")
+_REMOVE_CHAIN = Statement("DELETE FROM chains WHERE chain_id = :chain_id RETURNING chain_id")
 
 
-def remove_chains(batches: list[Sequence[int]]) -> Steps[list[int]]:
+def remove_chains(batches: list[list[int]]) -> Steps[list[int]]:
     """Remove chains with all that is known of them; return how many were.
 
     Their short URLs end in their own time, and do not know any more whose they were.
@@ -114,14 +110,14 @@ def remove_chains(batches: list[Sequence[int]]) -> Steps[list[int]]:
         spans = [links_of(one) for one in closed]
         reports = yield Ask(_REMOVE_REPORTS, spans)
         report_ids = [row for rows in reports for row in rows]
-        for statement in _OF_REPORTS:
+        for statement in (_REMOVE_ATTEMPTS, _REMOVE_CLICKED):
             yield Do(statement, report_ids)
-        for statement in _OF_LINKS:
+        for statement in (_REMOVE_RECEIPTS, _REMOVE_PARTS, _REMOVE_SUBMITS, _REMOVE_LINKS):
             yield Do(statement, spans)
         numbers = [(one,) for one in closed]
         yield Do(_FORGET_WHOSE, numbers)
-        removed = yield Do(_REMOVE_CHAIN, numbers)
-        counts.append(removed[0][0][0])
+        removed = yield Ask(_REMOVE_CHAIN, numbers)
+        counts.append(sum(map(len, removed)))
     return counts
 
 
@@ -132,11 +128,13 @@ _REMOVE_VISITS = Statement("""
 DELETE FROM clicks WHERE click_id IN (
     SELECT click_id FROM clicks WHERE partner_id = :partner_id AND at < :before
     ORDER BY at LIMIT :room)
+RETURNING click_id
 """)
 _OLDEST_INBOUND = Statement("SELECT received_at FROM mo_messages ORDER BY received_at LIMIT 1")
 _REMOVE_INBOUND = Statement("""
 DELETE FROM mo_messages WHERE mo_id IN (
     SELECT mo_id FROM mo_messages WHERE received_at < :before ORDER BY received_at LIMIT :room)
+RETURNING mo_id
 """)
 
 
@@ -163,11 +161,7 @@ def oldest_visits(partner_ids: list[int]) -> Steps[list[int | None]]:
 
 def remove_visits(batches: list[OldVisits]) -> Steps[list[int]]:
     """Remove visits, the oldest first; the counters of their short URLs stay. Return how many."""
-    counts: list[int] = []
-    for batch in batches:
-        removed = yield Do(_REMOVE_VISITS, [batch])
-        counts.append(removed[0][0][0])
-    return counts
+    return [len(rows) for rows in (yield Ask(_REMOVE_VISITS, batches))]
 
 
 def oldest_inbound(items: list[None]) -> Steps[list[int | None]]:
@@ -178,8 +172,4 @@ def oldest_inbound(items: list[None]) -> Steps[list[int | None]]:
 
 def remove_inbound(batches: list[OldInbound]) -> Steps[list[int]]:
     """Remove what subscribers wrote, the oldest first; return how many."""
-    counts: list[int] = []
-    for batch in batches:
-        removed = yield Do(_REMOVE_INBOUND, [batch])
-        counts.append(removed[0][0][0])
-    return counts
+    return [len(rows) for rows in (yield Ask(_REMOVE_INBOUND, batches))]

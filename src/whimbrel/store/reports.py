@@ -16,6 +16,7 @@ from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import CLICKED, ErrorCode, Status
 from whimbrel.store.click_reports import with_clicks
 from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.parts import with_part_counts
 
 
 class ReportState(IntEnum):
@@ -140,6 +141,7 @@ def claim_reports(claims: list[ReportClaim]) -> Steps[list[list[Report]]]:
         claimed.append([Report(*content[0]) for content in contents])
         if any(report.status == CLICKED for report in claimed[-1]):
             claimed[-1] = yield from with_clicks(claimed[-1])
+        claimed[-1] = yield from with_part_counts(claimed[-1])
     return claimed
 
 
