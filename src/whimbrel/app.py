@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,8 +39,12 @@ async def serve(
     on_ready: OnReady | None = None,
     stop: asyncio.Event | None = None,
     clock: Clock | None = None,
+    listener: socket.socket | None = None,
 ) -> None:
     """Run the gateway until SIGINT, SIGTERM or `stop`, and finish what is in flight.
+
+    `listener` is a socket that several workers share; without it the settings' address is listened
+    on.
 
     Raises `AlreadyRunning`, `SettingsError`, `StoreUnavailable` and `OSError` when it cannot start.
     """
@@ -52,13 +57,21 @@ async def serve(
         gateway = Gateway(settings, store, clock or SystemClock(), alone=is_alone)
         try:
             await gateway.start()
-            with collector_calmed():
-                await serve_app(
+            host, watch_port = settings.server.host, settings.cluster.watch_port
+            sites = [
+                serve_app(
                     gateway.site,
-                    settings.server.host,
+                    host,
                     settings.server.port,
                     stop=stop,
                     on_ready=on_ready,
+                    listener=listener,
                 )
+            ]
+            if watch_port:
+                sites.append(serve_app(gateway.watch_site, host, watch_port, stop=stop))
+            with collector_calmed():
+                await asyncio.gather(*sites)
         finally:
+            stop.set()
             await gateway.stop()

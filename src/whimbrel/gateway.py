@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from whimbrel import __version__
 from whimbrel.channels.connector import LateAnswer
 from whimbrel.clock import SECOND, Clock
@@ -191,7 +193,8 @@ class Gateway:
         await self._shortening.refresh()
         await self._membership.join()
         await self._holdings.step()
-        self.site = self._site()
+        self.watch_site = create_watch_site(self.metrics, is_ready=self._is_ready)
+        self.site = self._site() if self._has("api") else self.watch_site
         duty, stage = self._loops.duty, self._loops.stage
         duty(_PLACE_SECONDS, self._membership.step)
         duty(_PLACE_SECONDS, self._holdings.step)
@@ -230,9 +233,7 @@ class Gateway:
     def _has(self, *roles: str) -> bool:
         return not set(roles).isdisjoint(self._roles)
 
-    def _site(self) -> Any:
-        if not self._has("api"):
-            return create_watch_site(self.metrics, is_ready=self._is_ready)
+    def _site(self) -> ASGIApp:
         settings = self._settings
         acceptor = Acceptor(
             self._store,

@@ -97,6 +97,16 @@ class ClusterSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[
         str, Meta(description="What operators call this node; empty: the machine's name.")
     ] = ""
+    watch_port: Annotated[
+        int,
+        Meta(
+            description="Where the first of several workers answers `/healthz`, `/readyz` and "
+            "`/metrics` for itself; each further one has the next port. 0: nowhere; on the shared "
+            "port, one of them answers.",
+            ge=0,
+            le=65472,
+        ),
+    ] = 0
     roles: Annotated[
         list[Role],
         Meta(
