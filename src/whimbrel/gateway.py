@@ -26,6 +26,7 @@ from whimbrel.flow.membership import Member, Membership
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.partner_pace import OwnPace, SharedPace
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.retention import Retention
 from whimbrel.flow.sender_lines import SenderLine, unheard
@@ -95,7 +96,12 @@ class Gateway:
             Member(_name(settings), self._roles, alone),
             grace=self._grace,
         )
-        self._gatekeeper = Gatekeeper(self._partners, clock)
+        self._gatekeeper = Gatekeeper(
+            self._partners,
+            clock,
+            pace=OwnPace(clock) if alone else SharedPace(store, clock),
+            nodes=partial(self._membership.alive, "api"),
+        )
         self._shortening = Shortening(
             store, self._partners, self.metrics, base=gateway_base(settings)
         )
