@@ -35,8 +35,8 @@ W, S = "WHATSAPP", "SMS"
 NOBODY_KNOWS = (5, 1)
 RULES = ("auto", "resend", "fail")
 RIGHTS = ("--type", W, "--type", S, "--cascades", "--default-sender", "WHIMBREL")
-# The grace is longer than a change of a Partner takes to reach the gateway.
-QUICK = {"submit_timeout_seconds": 0.3, "ambiguity_grace_seconds": 2.0}
+GRACE_SECONDS = 2.0  # longer than a change of a Partner takes to reach the gateway
+TIMEOUT_SECONDS = 0.3
 PHONE_NUMBER_ID = "200000000000001"
 
 
@@ -83,13 +83,25 @@ class SilentCloud:
 class Place:
     """A gateway between two silent channels, and a Partner for each rule, named after it."""
 
-    def __init__(self, folder: Path, cloud: SilentCloud, smsc: RawSmsc, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cloud: SilentCloud,
+        smsc: RawSmsc,
+        receiver: Receiver,
+        *,
+        timeout: float,
+    ) -> None:
         self.cloud, self.smsc, self.receiver = cloud, smsc, receiver
+        dispatch = {
+            "submit_timeout_seconds": timeout,
+            "ambiguity_grace_seconds": GRACE_SECONDS,
+        }
         self.installation = Installation(
             folder,
             smpp={"main": ["WHIMBREL"]},
             sections={
-                "dispatch": QUICK,
+                "dispatch": dispatch,
                 "whatsapp.main": {"base_url": cloud.url},
                 "smpp.main": {"port": smsc.port},
             },
@@ -110,13 +122,14 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    timeout = getattr(request, "param", TIMEOUT_SECONDS)
     receiver = Receiver()
     async with AsyncExitStack() as stack:
         cloud = await stack.enter_async_context(SilentCloud().up())
         smsc = await stack.enter_async_context(raw_smsc())
         await stack.enter_async_context(receiver.up())
-        place = Place(tmp_path, cloud, smsc, receiver)
+        place = Place(tmp_path, cloud, smsc, receiver, timeout=timeout)
         for rule in RULES:
             options = (*RIGHTS, "--report-url", receiver.url, "--unanswered", rule)
             await place.installation.add_partner(rule, PASSWORD, *options)
@@ -202,6 +215,8 @@ async def test_a_cascade_goes_on_and_a_late_delivery_is_told(place: Place) -> No
     assert (place.cloud.copies(), place.sms_copies()) == ({to: 1}, {to: 1})
 
 
+# So long that the kill comes before the first time-out.
+@pytest.mark.parametrize("place", [4.0], indirect=True)
 async def test_a_gateway_that_dies_over_its_submits_follows_the_rule_of_now(
     place: Place,
 ) -> None:
