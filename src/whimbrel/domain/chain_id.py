@@ -12,7 +12,7 @@ _NODE_BITS = 6
 MOST_NODES = 1 << _NODE_BITS
 _RUNNING_BITS = 17
 _POSITION_BITS = 4  # at most 10 links in a chain
-_FOREVER = 1 << 60
+FOREVER = 1 << 60
 _LAST_POSITION = (1 << _POSITION_BITS) - 1
 
 
@@ -27,7 +27,7 @@ class ChainIds:
     this node's place afterwards begins there.
     """
 
-    def __init__(self, node: int, begin: int = 0, until: int = _FOREVER) -> None:
+    def __init__(self, node: int, begin: int = 0, until: int = FOREVER) -> None:
         """`begin` and `until` are moments, in milliseconds UTC."""
         self._next = 0
         self.replace(node, begin, until)

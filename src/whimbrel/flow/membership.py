@@ -13,12 +13,14 @@ import structlog
 
 from whimbrel import __version__
 from whimbrel.clock import SECOND, Clock
-from whimbrel.domain.chain_id import ChainIds
+from whimbrel.domain.chain_id import FOREVER, ChainIds, moment_after
 from whimbrel.metrics import Metrics
+from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store
 from whimbrel.store.nodes import (
     Beat,
     Departure,
+    Joined,
     NewNode,
     StoredNode,
     all_nodes,
@@ -134,11 +136,19 @@ class Membership:
             ),
         )
         self.node_id = joined.node_id
-        self.chain_ids.replace(joined.node_id, joined.numbers_from, now + _NUMBERS_AHEAD)
+        await self._take_numbers(joined, now + _NUMBERS_AHEAD)
         self._beaten_at = began
         self._seen.clear()
         self.nodes = await self._alive()
         _log.info("node_joined", node=self.node_id, roles=self._member.roles)
+
+    async def _take_numbers(self, joined: Joined, until: int) -> None:
+        """Begin with numbers that nobody has; alone, nobody else comes, whatever the clock does."""
+        begin = joined.numbers_from
+        if self._member.alone:
+            begin = max(begin, moment_after(await self._store.read(last_chain_id, None)))
+            until = FOREVER
+        self.chain_ids.replace(joined.node_id, begin, until)
 
     async def step(self) -> None:
         """Show that this node is alive, and take over from those that are not."""
@@ -164,7 +174,8 @@ class Membership:
         if began - self._beaten_at > FENCE_SECONDS:
             self._seen.clear()  # the store was away: from the others, too, nothing could be heard
         self._beaten_at = began
-        self.chain_ids.until = until
+        if not self._member.alone:
+            self.chain_ids.until = until
         return True
 
     async def _alive(self) -> list[StoredNode]:
