@@ -1,15 +1,20 @@
 """`whimbrel status`: the queues and the senders at a glance, also beside a running gateway."""
 
+from typing import NamedTuple
+
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from whimbrel.cli.terminal import ConfigOption, console, moment, read_settings, with_store
-from whimbrel.clock import SystemClock
+from whimbrel.clock import SECOND, SystemClock
 from whimbrel.domain.status import LinkState
-from whimbrel.settings import Settings
+from whimbrel.flow.membership import LEASE_SECONDS
+from whimbrel.settings import ROLES, Settings
 from whimbrel.store.engine import Store
 from whimbrel.store.history import Queues, count_queues
+from whimbrel.store.holdings import Holding, all_holdings
+from whimbrel.store.nodes import StoredNode, all_nodes
 from whimbrel.store.partners import all_partners
 from whimbrel.store.senders import SenderPause, paused_senders
 
@@ -22,7 +27,7 @@ def status(config: ConfigOption = None) -> None:
     """Show what waits, since when, and which senders are paused and why."""
     settings = read_settings(config)
 
-    async def work(store: Store) -> tuple[Queues, list[SenderPause], dict[str, str]]:
+    async def work(store: Store) -> tuple[Queues, list[SenderPause], dict[str, str], _Cluster]:
         partners = {
             str(one.partner.partner_id): one.partner.login
             for one in await store.read(all_partners, None)
@@ -31,12 +36,47 @@ def status(config: ConfigOption = None) -> None:
             await store.read(count_queues, None),
             await store.read(paused_senders, None),
             partners,
+            _Cluster(await store.read(all_nodes, None), await store.read(all_holdings, None)),
         )
 
-    queues, pauses, partners = with_store(config, work)
+    queues, pauses, partners, cluster = with_store(config, work)
+    if settings.store.url:
+        _show_nodes(cluster)
     _show_senders(settings, pauses)
     _show_links(queues, partners)
     _show_reports(queues, partners)
+
+
+class _Cluster(NamedTuple):
+    """Who works on the store, and which senders each has."""
+
+    nodes: list[StoredNode]
+    holdings: list[Holding]
+
+
+def _show_nodes(cluster: _Cluster) -> None:
+    """Show the nodes that are there, and which role is nobody's."""
+    now = SystemClock().now()
+    table = Table("node", "name", "roles", "version", "started (UTC)", "last seen", "sends through")
+    present = [node for node in cluster.nodes if node.token is not None]
+    for node in present:
+        held = [one.account for one in cluster.holdings if one.node_id == node.node_id]
+        seen = _age(now, node.seen_at)
+        late = now - node.seen_at > LEASE_SECONDS * SECOND
+        table.add_row(
+            str(node.node_id),
+            escape(node.name),
+            node.roles,
+            node.version,
+            moment(node.started_at),
+            f"[red]{seen}[/]" if late else seen,
+            escape(", ".join(held)) or "-",
+        )
+    console.print(table if present else "[red]No node is at work.[/]")
+    roles = {role for node in present for role in node.roles.split()}
+    missing = [role for role in ROLES if role not in roles]
+    if present and missing:
+        console.print(f"[red]No node has the role {', '.join(missing)}.[/]")
 
 
 def _show_senders(settings: Settings, pauses: list[SenderPause]) -> None:
