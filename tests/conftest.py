@@ -10,10 +10,17 @@ _KEY = "store_engines"
 _of_workers: set[str] = set()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    workers = getattr(session.config, "workeroutput", None)
-    if workers is not None:
-        workers[_KEY] = _own()
+    """Tell whoever started this process, if anybody, and end what was made for the tests.
+
+    A worker of pytest-xdist has no other end: it is not unconfigured, and no `atexit` runs.
+    """
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_KEY] = _own()
+    if postgres := _postgres():
+        postgres.end()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -25,11 +32,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     engines = sorted({*_own(), *_of_workers}, reverse=True)
     if engines:
         terminalreporter.write_line(f"store engines: {', '.join(engines)}", bold=True)
-
-
-def pytest_unconfigure() -> None:
-    if postgres := _postgres():
-        postgres.end()
 
 
 def _own() -> list[str]:

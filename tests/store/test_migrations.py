@@ -1,56 +1,61 @@
-"""The migrations make what `schema.py` says."""
+"""The migrations make what `schema.py` says, on both engines."""
 
-import sqlite3
+import asyncio
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
-from tests.support.builders import (
-    SENDER,
-    SUBSCRIBER,
-    Database,
-    a_chain,
-    a_lane,
-    accept,
-    answer,
-    claim,
-)
+from tests.store.empty import EmptyFile, EmptyPostgres
+from tests.support import postgres
+from tests.support.builders import SENDER, SUBSCRIBER, a_lane, answer, claim
 from tests.support.clock import START
 from whimbrel.clock import DAY
 from whimbrel.domain.chain import Taken
 from whimbrel.domain.chain_id import link_id
+from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.history import tell_stories
-from whimbrel.store.migrate import revisions, upgrade
+from whimbrel.store.migrate import revisions
 from whimbrel.store.migrations import run
 from whimbrel.store.numbering import numbering_imports
+from whimbrel.store.opening import open_store
 from whimbrel.store.schema import metadata
 from whimbrel.store.senders import paused_senders
-from whimbrel.store.sqlite import SqliteStore
+
+Empty = EmptyFile | EmptyPostgres
 
 
-def test_an_empty_file_becomes_the_schema_of_this_version(tmp_path: Path) -> None:
-    path = tmp_path / "new.db"
-    upgrade(path)
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Empty]:
+    """A database with nothing in it, of each engine."""
+    if request.param == "postgres" and postgres.is_excluded():
+        pytest.skip(f"{postgres.ENVIRONMENT}=none: PostgreSQL is NOT tested")
+    made = EmptyFile(tmp_path / "new.db") if request.param == "sqlite" else EmptyPostgres()
+    yield made
+    made.close()
 
 
-def test_the_indexes_are_partial_where_the_schema_says_so(database: Database) -> None:
-    """alembic does not compare their conditions."""
-    made = dict(database.rows("SELECT name, sql FROM sqlite_schema"))
-    for table in metadata.tables.values():
-        for index in table.indexes:
-            condition = index.dialect_options["sqlite"]["where"]
-            assert made[index.name].partition(" WHERE ")[2] == str(
-                "" if condition is None else condition
-            )
+def test_an_empty_database_becomes_the_schema_of_this_version(empty: Empty) -> None:
+    empty.upgrade()
+    assert empty.differences() == []
+
+
+def test_the_indexes_are_partial_where_the_schema_says_so(empty: Empty, tmp_path: Path) -> None:
+    """alembic does not compare their conditions; so they are held against tables made at once."""
+    empty.upgrade()
+    other = type(empty)(tmp_path / "other.db") if empty.engine == "sqlite" else type(empty)()
+    try:
+        other.create_all()
+        made, wanted = empty.indexes(), other.indexes()
+    finally:
+        other.close()
+    names = {index.name for table in metadata.tables.values() for index in table.indexes}
+    assert names <= set(wanted)
+    assert {name: made.get(name) for name in names} == {name: wanted[name] for name in names}
 
 
 def test_the_files_are_named_after_their_revisions() -> None:
@@ -60,34 +65,40 @@ def test_the_files_are_named_after_their_revisions() -> None:
     assert script.get_heads() == revisions()[-1:]
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, "r0001")
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE numbering_imports (one INTEGER)")  # stands in the way of r0002
-    before = other.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
-    with pytest.raises(sqlite3.OperationalError, match="already exists"):
-        upgrade(path)
-    assert other.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall() == before
-    assert other.execute("SELECT version_num FROM alembic_version").fetchall() == [("r0001",)]
-    other.close()
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: Empty) -> None:
+    empty.upgrade("r0001")
+    empty.script("CREATE TABLE numbering_imports (one INTEGER)")  # stands in the way of r0002
+    before = empty.description()
+    with pytest.raises(Exception, match="already exists"):
+        empty.upgrade()
+    assert empty.description() == before
+    assert empty.rows("SELECT version_num FROM alembic_version") == [("r0001",)]
 
 
-def test_another_upgrade_is_harmless(database: Database) -> None:
-    before = database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name")
-    upgrade(database.path)
-    assert database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name") == before
+def test_another_upgrade_is_harmless(empty: Empty) -> None:
+    empty.upgrade()
+    before = empty.description()
+    empty.upgrade()
+    assert empty.description() == before
 
 
-async def test_it_keeps_what_is_there(store: SqliteStore, database: Database) -> None:
-    await accept(store, a_chain())
-    await store.close()
-    upgrade(database.path)
-    assert database.rows("SELECT chain_id FROM chains") == [(1,)]
+async def test_of_two_that_upgrade_at_once_one_does(empty: Empty) -> None:
+    """As processes: Alembic is of one at a time."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", empty.program, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    outputs = await asyncio.gather(*(process.communicate() for process in processes))
+    assert [errors.decode() for _, errors in outputs] == [""] * 2
+    assert [process.returncode for process in processes] == [0] * 2
+    assert empty.differences() == []
 
 
 PARKED = f'{{"sender": "{SENDER}", "provider_id": "wamid.1", "state": 70, "at": {START}}}'
-OF_THE_FIRST_RELEASE = f"""
+FILLED = {
+    "r0001": f"""
 INSERT INTO partners VALUES (1, 'shop', 'no hash', '{{}}', 0, NULL, 1, 1);
 INSERT INTO chains VALUES
     (1, 1, NULL, NULL, NULL, '{SUBSCRIBER}', 1, NULL, NULL, '{{"begins":36000000}}', 1, 'r-1');
@@ -96,17 +107,52 @@ INSERT INTO links VALUES
      1, NULL, {START + DAY}, NULL, NULL, NULL, 0);
 INSERT INTO senders VALUES ('{SENDER}', 'WHATSAPP', 9, 1, '190 expired', 5);
 INSERT INTO parked_receipts VALUES ('wamid.1', 70, '{SENDER}', '{PARKED}', {START});
-"""
+INSERT INTO reports VALUES (5, 1, {link_id(1, 0)}, 0, '1/', 2, 1, 1, 0, 1, NULL, 1, 0);
+INSERT INTO report_attempts VALUES (5, 1, 2, 3, 200, 'ok');
+INSERT INTO submits VALUES ({link_id(1, 0)}, 1, 1, 2, 'submitted', 'wamid.0', NULL, NULL);
+INSERT INTO receipts VALUES ({link_id(1, 0)}, 1, 30, 2, 2, NULL, NULL);
+""",
+    "r0002": """
+INSERT INTO number_ranges VALUES (9160000000, 9169999999, 'X', '77', 'Moscow', 'Europe/Moscow');
+INSERT INTO numbering_imports VALUES (9, 'DEF-9xx.csv', 1, 1, 1);
+""",
+    "r0003": f"""
+INSERT INTO parts VALUES ({link_id(1, 0)}, 1, 2, 'ab', 30, NULL, 0, NULL, NULL);
+INSERT INTO mo_messages VALUES (1, 'SMS', 'a', 's', '{SUBSCRIBER}', 'hi', 1, 1, 7, '', 0, 5);
+""",
+    "r0004": f"""
+INSERT INTO short_urls VALUES
+    ('abc', 1, 'https://x', NULL, '{SUBSCRIBER}', 1, {link_id(1, 0)}, 1, 2, 3, 1, 1, 1, 1);
+INSERT INTO clicks VALUES (1, 'abc', 1, 'mobile', 1), (2, 'gone', 1, 'bot', 0);
+INSERT INTO uid_spaces VALUES (3, 1);
+""",
+    "r0005": "INSERT INTO click_reports VALUES (5, 'https://s/abc', 'https://x');",
+}
 
 
-async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, "r0001")
-    connection = sqlite3.connect(path)
-    connection.executescript(OF_THE_FIRST_RELEASE)
-    connection.close()
-    upgrade(path)
-    store = SqliteStore(path)
+@pytest.mark.parametrize("earlier", revisions()[:-1])
+def test_an_upgrade_keeps_every_row_of_each_earlier_version(empty: Empty, earlier: str) -> None:
+    for revision in revisions()[: revisions().index(earlier) + 1]:
+        empty.upgrade(revision)
+        empty.script(FILLED.get(revision, "SELECT 1"))
+    before = empty.contents()
+    assert all(before.values()), f"a table of {earlier} has no rows in this test"
+    empty.upgrade()
+    after = empty.contents()
+    for table, rows in before.items():
+        assert [_without_new(one, rows[0]) for one in after[table]] == rows
+    assert empty.differences() == []
+
+
+def _without_new(row: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in old}
+
+
+async def test_a_database_of_the_first_release_goes_on_with_its_work(empty: Empty) -> None:
+    empty.upgrade("r0001")
+    empty.script(FILLED["r0001"])
+    empty.upgrade()
+    store = await empty.open()
     try:
         story = await store.read(tell_stories, 1)
         assert story is not None
@@ -117,13 +163,36 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path)
         [claimed] = await claim(store)
         assert claimed.dest_addr == SUBSCRIBER
         await answer(store, Taken(1, START, "wamid.1"))
-        assert Database(path).told() == [0, 2]  # its receipt had been parked before
+        # its receipt had been parked before
+        assert empty.rows("SELECT status FROM reports ORDER BY status") == [(0,), (2,)]
     finally:
         await store.close()
 
 
-def test_a_file_of_a_newer_version_is_not_touched(database: Database) -> None:
-    database.rows("UPDATE alembic_version SET version_num = 'r9999'")
-    with pytest.raises(StoreUnavailable, match="r9999"):
-        upgrade(database.path)
-    assert database.rows("SELECT version_num FROM alembic_version") == [("r9999",)]
+def test_a_database_of_a_newer_version_is_not_touched(empty: Empty) -> None:
+    empty.upgrade()
+    empty.script("UPDATE alembic_version SET version_num = 'r9999'")
+    before = empty.description()
+    with pytest.raises(StoreUnavailable, match=r"r9999.*newer Whimbrel"):
+        empty.upgrade()
+    assert empty.description() == before
+    assert empty.rows("SELECT version_num FROM alembic_version") == [("r9999",)]
+
+
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [
+        (None, "no tables yet: run whimbrel db upgrade"),
+        ("r0001", f"revision r0001, and {revisions()[-1]} is needed: run whimbrel db upgrade"),
+        ("r9999", f"revision r9999, this Whimbrel knows {revisions()[-1]} at most"),
+    ],
+)
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_nobody_opens_postgresql_before_its_upgrade(
+    empty: EmptyPostgres, revision: str | None, words: str
+) -> None:
+    if revision:
+        empty.upgrade("r0001")
+        empty.script(f"UPDATE alembic_version SET version_num = '{revision}'")
+    with pytest.raises(StoreUnavailable, match=words):
+        await open_store(StoreSettings(url=empty.url))

@@ -1,36 +1,29 @@
 """Each statement that is run again and again finds its rows by an index, however many there are."""
 
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS
 from tests.support.builders import Database
 from whimbrel.store import (
     chains,
-    click_reports,
-    clicks,
-    links,
     numbering,
-    parts,
     receipts,
     reports,
     short_urls,
-    submits,
     timers,
 )
 from whimbrel.store.engine import Statement
 from whimbrel.store.sqlite import connect
 
-MODULES = [
-    *(chains, click_reports, clicks, links, numbering, parts, receipts, reports, short_urls),
-    *(submits, timers),
-]
-STATEMENTS = [
-    pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
-    for module in MODULES
-    for name, value in vars(module).items()
-    if isinstance(value, Statement)
-]
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(tmp_path / "whimbrel.db")
+
+
 SHORT = {"SCAN busy", "SCAN due", "SCAN CONSTANT ROW"}
 """What a statement scans of its own making: the lanes so far, what is due, the row to insert."""
 MAY_SCAN = {
@@ -53,35 +46,6 @@ MAY_SCAN = {
         "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"
     },
 }
-INDEXES = {
-    (chains, "_BY_REF"): "chains_dedupe_ref",
-    (chains, "_BY_CONTENT"): "chains_content_key",
-    (chains, "_LANES"): "links_due",
-    (chains, "_CLAIM"): "links_due",
-    (timers, "_EXPIRED"): "links_unsettled",
-    (timers, "_LIMBO"): "links_limbo",
-    (timers, "_FALLING"): "links_held",
-    (timers, "_BLOCKED"): "links_passable",
-    (receipts, "_BY_PROVIDER_ID"): "submits_provider_id",
-    (receipts, "_IN_FLIGHT"): "links_limbo",
-    (receipts, "_MATCHABLE"): "parked_receipts_received_at",
-    (receipts, "_FORGET_PARKED"): "parked_receipts_received_at",
-    (short_urls, "_SHARED_AGAIN"): "short_urls_shared",
-    (reports, "_INSERT"): "reports_open",
-    (reports, "_LANES"): "reports_due",
-    (reports, "_CLAIM"): "reports_due",
-    (reports, "_PROMOTE"): "reports_open",
-    (click_reports, "_INSERT"): "reports_open",
-    (clicks, "_ENDED"): "short_urls_expires",
-    (clicks, "_IDLE"): "short_urls_idle",
-    (clicks, "_FORGET_VISITS"): "clicks_uid",
-    (reports, "_STEP_BACK"): "reports_open",
-}
-IN_ORDER = [
-    *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
-    (chains, "_CLAIM"),
-    (reports, "_CLAIM"),
-]
 
 
 def plan_of(database: Database, module: ModuleType, name: str) -> list[str]:
