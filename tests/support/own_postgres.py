@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own, which they may stop, crash and start as they like."""
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -77,6 +79,10 @@ class OwnPostgres:
         return self._process.pid
 
     @property
+    def is_up(self) -> bool:
+        return self._process is not None
+
+    @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
@@ -109,6 +115,21 @@ class OwnPostgres:
     def send(self, number: signal.Signals) -> None:
         """Signal the postmaster, who does not wait for anything."""
         os.kill(self.pid, number)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the server and all of its processes stand still."""
+        self.send(signal.SIGSTOP)
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        stopped = [self.pid, *map(int, children)]
+        try:
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in reversed(stopped):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def end(self) -> None:
         """Stop it for good, and remove what it has written."""
