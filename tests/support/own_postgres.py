@@ -18,6 +18,7 @@ import asyncpg
 from tests.support.processes import free_ports
 from tests.support.runner import runner
 
+GUARDED = "guarded"  # the one role that is asked for a password
 _STARTED_WITHIN = 30.0
 _UNPRIVILEGED = ("postgres", "nobody")  # PostgreSQL does not run as root
 
@@ -58,6 +59,8 @@ class OwnPostgres:
                 *("initdb", "-D", self._data, "-U", "whimbrel"),
                 *("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"),
             )
+            rules = self._data / "pg_hba.conf"
+            rules.write_text(f"host all {GUARDED} all scram-sha-256\n{rules.read_text()}")
         except BaseException:
             self.end()
             raise
@@ -147,7 +150,7 @@ class OwnPostgres:
             while not await answers(self.url):
                 if self._process is None or self._process.poll() is not None:
                     raise NoPostgres(f"PostgreSQL has ended: {self.log}")
-                await asyncio.sleep(0.05)  # it has no event for us
+                await asyncio.sleep(0.05)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         done = subprocess.run(

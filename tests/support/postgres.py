@@ -72,20 +72,22 @@ def _server() -> str | NoPostgres:
     named = os.environ.get(ENVIRONMENT, "")
     try:
         if "://" in named:
-            return _noted(named, "named")
+            return noted(named, "named")
         if not named and runner().run(answers(LOCAL)):
-            return _noted(LOCAL, "found")
+            return noted(LOCAL, "found")
         folder = Path(named) if "/" in named else None
         own = OwnPostgres(durable=False, binaries=folder)
         _to_close.enter_context(own)
-        return _noted(own.url, f"started for the tests from {own.binaries}")
+        return noted(own.url, f"started for the tests from {own.binaries}")
     except NoPostgres as error:
         return error
     except (OSError, asyncpg.PostgresError) as error:
         return NoPostgres(f"{named or LOCAL}: {error}")
 
 
-def _noted(url: str, how: str) -> str:
+def noted(url: str, how: str) -> str:
+    """Note a server that is used, for the summary; return its URL."""
+
     async def ask() -> str:
         connection = await asyncpg.connect(url)
         try:

@@ -31,7 +31,7 @@ from whimbrel.store.postgres_faults import (
     LOST,
     TOO_LONG,
     UNDONE,
-    cannot_open,
+    cannot_connect,
     is_of_item,
     unavailable,
     words,
@@ -74,21 +74,18 @@ class PostgresStore:
     @classmethod
     async def open(cls, url: str, limits: PoolLimits) -> "PostgresStore":
         """Connect. Raises `StoreUnavailable` if the server is not there, too old or not durable."""
-        try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=limits.size,
-                timeout=_CONNECT_SECONDS,
-                command_timeout=limits.statement + _CLIENT_MARGIN,
-                statement_cache_size=0 if limits.pooled else _STATEMENTS_KEPT,
-                max_cached_statement_lifetime=0,
-                server_settings=session_settings(limits),
-                reset=_nothing,  # a transaction leaves nothing behind that the next one would see
-            )
-        except (asyncpg.PostgresError, ValueError, *LOST) as error:
-            raise cannot_open(error) from None
-        store = cls(pool, limits)
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,  # else asyncpg would try, beside us, to keep it while the server is away
+            max_size=limits.size,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=limits.statement + _CLIENT_MARGIN,
+            statement_cache_size=0 if limits.pooled else _STATEMENTS_KEPT,
+            max_cached_statement_lifetime=0,
+            server_settings=session_settings(limits),
+            reset=_nothing,  # a transaction leaves nothing behind that the next one would see
+        )
+        store = cls(await pool, limits)
         try:
             async with store._looking() as connection:
                 await check_server(connection)
@@ -196,6 +193,7 @@ class PostgresStore:
                 return await attempt(operation, meant(items))  # type: ignore[no-any-return]
             except UNDONE as error:
                 failure: Exception = error
+                _log.info("transaction_runs_again", why=words(error))
             except asyncpg.CharacterNotInRepertoireError as error:
                 # It holds no NUL in a text, as SQLite does. Nothing that we keep means one.
                 meant, failure = without_nuls(operation), error
@@ -225,7 +223,7 @@ class PostgresStore:
                 await _commit(connection)
             except LOST as error:
                 lost = error
-                connection.terminate()
+                _drop(connection)
             else:
                 return results
         # The connection has been given back: to ask takes another one.
@@ -255,14 +253,14 @@ class PostgresStore:
         """Lend a connection. Raises `StoreUnavailable` if there is none."""
         try:
             connection = await self._pool.acquire(timeout=_CONNECT_SECONDS)
-        except (asyncpg.PostgresError, *LOST) as error:
-            raise unavailable(error) from error
+        except (asyncpg.PostgresError, ValueError, OverflowError, *LOST) as error:
+            raise cannot_connect(error) from None
         try:
             yield connection
         except TOO_LONG:
             raise
         except LOST:
-            connection.terminate()  # also where it was the network that hung
+            _drop(connection)  # also where it was the network that hung
             await self._pool.expire_connections()  # the others are as old
             raise
         finally:
@@ -290,8 +288,10 @@ class PostgresStore:
         try:
             yield
         except BaseException:
-            if not connection.is_closed():
+            try:
                 await connection.execute("ROLLBACK")
+            except (asyncpg.PostgresError, *LOST):
+                _drop(connection)
             raise
 
 
@@ -299,6 +299,12 @@ async def _commit(connection: Connection) -> None:
     done = await connection.execute("COMMIT")
     if done != "COMMIT":  # it says ROLLBACK if a statement had failed, which we would have heard
         raise asyncpg.InterfaceError(f"COMMIT was answered by {done}")
+
+
+def _drop(connection: Connection) -> None:
+    """End a connection that is no good, if it has not ended by itself."""
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def _settle(future: "asyncio.Future[Any]", failed: Exception | None, result: Any) -> None:

@@ -35,6 +35,7 @@ async def store(database: PostgresDatabase) -> AsyncIterator[PostgresStore]:
 def _own() -> Iterator[tuple[OwnPostgres, PostgresDatabase]]:
     unless_excluded()
     with OwnPostgres(durable=False) as own:
+        postgres.noted(own.url, "one to stop and start")
         runner().run(upgrade_postgres(own.url))
         database = PostgresDatabase(on(own.url, "postgres"))
         yield own, database
