@@ -43,7 +43,7 @@ class OwnPostgres:
 
         Raises `NoPostgres`.
         """
-        self._owner = _owner()
+        self._owner = unprivileged()
         self.folder = Path(tempfile.mkdtemp(prefix="whimbrel-postgres-"))
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -191,7 +191,8 @@ def package_binaries() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def _owner() -> str | None:
+def unprivileged() -> str | None:
+    """Return whom a root runs servers as; None: we are no root."""
     if os.geteuid() != 0:
         return None
     names = {user.pw_name for user in pwd.getpwall()}

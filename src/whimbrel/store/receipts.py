@@ -253,19 +253,17 @@ def _event(received: ReceivedReceipt, attempt: int) -> Seen:
 
 
 def _park(received: list[ReceivedReceipt]) -> Steps[None]:
-    yield Do(
-        _PARK,
-        [
-            (
-                receipt.provider_id,
-                receipt.state,
-                receipt.sender,
-                msgspec.json.encode(receipt).decode(),
-                received_at,
-            )
-            for receipt, received_at in received
-        ],
-    )
+    parked = [
+        (
+            receipt.provider_id,
+            receipt.state,
+            receipt.sender,
+            msgspec.json.encode(receipt).decode(),
+            received_at,
+        )
+        for receipt, received_at in received
+    ]
+    yield Do(_PARK, sorted(parked, key=lambda row: row[:3]))  # the order of all writers
 
 
 class Early(NamedTuple):
@@ -283,7 +281,7 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     parked = yield from ask_one(_ANY_PARKED)
     if not parked:
         return []
-    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in numbers]
+    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in sorted(numbers)]
     answers = yield Ask(_PARKED_FOR, spans)
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
@@ -293,6 +291,9 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     if not waiting:
         return []
     waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
+    # Who parks holds chains by then; so do we, before we touch what is parked.
+    owners = yield from _owners(waiting)
+    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
     yield Do(_UNPARK, spans)
     filed = yield from record_receipts(waiting)
     return [one.moved for one in filed if one.moved]

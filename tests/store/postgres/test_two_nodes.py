@@ -278,7 +278,7 @@ async def test_both_halves_of_a_long_message_make_it_whole(
         for name in ("one", "two")
     ]
     await pair.meet(
-        (record_receipts, halves[0]), parts._MOVE, (record_receipts, halves[1]), waits=True
+        (record_receipts, halves[0]), parts._STATES, (record_receipts, halves[1]), waits=True
     )
     assert database.state() is S.DELIVERED
 
