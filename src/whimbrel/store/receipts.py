@@ -68,16 +68,21 @@ WHERE l.link_id = :link_id AND l.channel = 'SMS'
 _UNPARK = Statement(
     "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
 )
+# Not EXISTS: PostgreSQL would rather read all submits and all parts than ask for each of many.
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
 WHERE p.received_at >= :since
-  AND (EXISTS (SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id)
-       OR EXISTS (SELECT 1 FROM parts q WHERE q.provider_id = p.provider_id))
+  AND coalesce((SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id LIMIT 1),
+               (SELECT 1 FROM parts q WHERE q.provider_id = p.provider_id LIMIT 1)) = 1
 LIMIT 1000
 """)
+_FORGETTABLE = Statement("""
+SELECT provider_id, state, sender FROM parked_receipts
+WHERE received_at < :before ORDER BY received_at LIMIT 1000 /*postgres FOR UPDATE SKIP LOCKED*/
+""")
 _FORGET_PARKED = Statement("""
-DELETE FROM parked_receipts WHERE (provider_id, state, sender) IN (
-    SELECT provider_id, state, sender FROM parked_receipts WHERE received_at < :before LIMIT 1000)
+DELETE FROM parked_receipts
+WHERE provider_id = :provider_id AND state = :state AND sender = :sender
 """)
 
 _SAME_END = 9  # digits: an SMSC may write a number with another prefix
@@ -248,19 +253,17 @@ def _event(received: ReceivedReceipt, attempt: int) -> Seen:
 
 
 def _park(received: list[ReceivedReceipt]) -> Steps[None]:
-    yield Do(
-        _PARK,
-        [
-            (
-                receipt.provider_id,
-                receipt.state,
-                receipt.sender,
-                msgspec.json.encode(receipt).decode(),
-                received_at,
-            )
-            for receipt, received_at in received
-        ],
-    )
+    parked = [
+        (
+            receipt.provider_id,
+            receipt.state,
+            receipt.sender,
+            msgspec.json.encode(receipt).decode(),
+            received_at,
+        )
+        for receipt, received_at in received
+    ]
+    yield Do(_PARK, sorted(parked, key=lambda row: row[:3]))  # the order of all writers
 
 
 class Early(NamedTuple):
@@ -278,7 +281,7 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     parked = yield from ask_one(_ANY_PARKED)
     if not parked:
         return []
-    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in numbers]
+    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in sorted(numbers)]
     answers = yield Ask(_PARKED_FOR, spans)
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
@@ -288,6 +291,9 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     if not waiting:
         return []
     waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
+    # Who parks holds chains by then; so do we, before we touch what is parked.
+    owners = yield from _owners(waiting)
+    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
     yield Do(_UNPARK, spans)
     filed = yield from record_receipts(waiting)
     return [one.moved for one in filed if one.moved]
@@ -325,5 +331,5 @@ def sweep_parked(sweeps: list[ParkedSweep]) -> Steps[list[list[Moved]]]:
         rows = yield from ask_one(_MATCHABLE, since)
         numbers = dict.fromkeys(Early(provider_id, since) for (provider_id,) in rows)
         moved.append((yield from match_parked(list(numbers))))
-        yield Do(_FORGET_PARKED, [(forget_before,)])
+        yield Do(_FORGET_PARKED, (yield from ask_one(_FORGETTABLE, forget_before)))
     return moved

@@ -337,6 +337,15 @@ allowances = Table(
     Column("spent_until", BigInteger, nullable=False),
 )
 
+commits = Table(
+    "commits",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("mark", BigInteger, nullable=False),
+    Column("left_at", BigInteger, nullable=False),
+)
+"""By which a writer to PostgreSQL finds out whether its last transaction was committed."""
+
 SERIALS = {
     table.name: next(iter(table.primary_key.columns)).name
     for table in metadata.tables.values()

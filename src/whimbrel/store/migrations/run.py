@@ -1,7 +1,10 @@
 """Runs migrations: the one module that knows Alembic, and is slow to import."""
 
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -11,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from whimbrel.store.engine import StoreUnavailable
+from whimbrel.store.postgres_faults import LOST, cannot_connect
 
 _UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"
 
@@ -36,7 +40,16 @@ async def run_postgres(url: str, revision: str) -> None:
 
     Raises `StoreUnavailable`.
     """
-    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}")
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        connect_args={
+            # The driver reads the URL, as for the store; its names for statements are not to meet
+            # others' behind PgBouncer.
+            "async_creator_fn": partial(asyncpg.connect, url, statement_cache_size=0, timeout=10),
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"whimbrel_{uuid4()}",
+        },
+    )
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
@@ -45,8 +58,10 @@ async def run_postgres(url: str, revision: str) -> None:
         raise StoreUnavailable(
             f"store.url: {error}: were the tables made by a newer Whimbrel?"
         ) from error
-    except (DBAPIError, OSError) as error:
-        raise StoreUnavailable(f"store.url: {getattr(error, 'orig', error)}") from error
+    except DBAPIError as error:
+        raise StoreUnavailable(f"PostgreSQL: {error.orig}") from error
+    except (asyncpg.PostgresError, ValueError, OverflowError, *LOST) as error:
+        raise cannot_connect(error) from None
     finally:
         await engine.dispose()
 
