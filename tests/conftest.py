@@ -36,7 +36,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _own() -> list[str]:
     if postgres := _postgres():
-        return [f"SQLite {sqlite3.sqlite_version}", *postgres.engines()]
+        others = postgres.engines() or ["PostgreSQL NOT TESTED"]
+        return [f"SQLite {sqlite3.sqlite_version}", *others]
     return []
 
 
