@@ -173,11 +173,11 @@ async def test_limbo_is_settled_once(
 ) -> None:
     await accept(store, a_chain(1), a_chain(2))
     await claim(store)
-    tick = Tick(START + HOUR, START + 2 * HOUR)
+    tick = Tick(START + HOUR, START + 2 * HOUR)  # by which both claims are anybody's
     mine, theirs = await pair.meet(
         (settle_limbo, tick), timers._LIMBO, (settle_limbo, tick), waits=False
     )
-    assert (len(mine), len(theirs)) == (2, 0)
+    assert (mine.found, theirs.found) == (2, 0)
     assert database.rows("SELECT count(*) FROM submits") == [(2,)]
 
 
