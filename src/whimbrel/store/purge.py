@@ -132,14 +132,14 @@ _REMOVE_VISITS = Statement("""
 WITH old AS MATERIALIZED (
     SELECT click_id FROM clicks WHERE partner_id = :partner_id AND at < :before
     ORDER BY at LIMIT :room)
-DELETE FROM clicks WHERE click_id IN (SELECT click_id FROM old LIMIT 200)
+DELETE FROM clicks WHERE click_id IN (SELECT click_id FROM old LIMIT 250)
 RETURNING click_id
 """)
 _OLDEST_INBOUND = Statement("SELECT received_at FROM mo_messages ORDER BY received_at LIMIT 1")
 _REMOVE_INBOUND = Statement("""
 WITH old AS MATERIALIZED (
     SELECT mo_id FROM mo_messages WHERE received_at < :before ORDER BY received_at LIMIT :room)
-DELETE FROM mo_messages WHERE mo_id IN (SELECT mo_id FROM old LIMIT 200)
+DELETE FROM mo_messages WHERE mo_id IN (SELECT mo_id FROM old LIMIT 250)
 RETURNING mo_id
 """)
 

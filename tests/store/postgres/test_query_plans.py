@@ -59,7 +59,7 @@ FROM generate_series(1, 20000) i;
 INSERT INTO numbering_imports VALUES (9, 'DEF-9xx.csv', 20000, 20000, 1);
 INSERT INTO mo_messages (channel, account, sender, subscriber, part, parts, raw, data_coding,
     received_at)
-SELECT 'SMS', 'a', 's', '7916' || i, 1, 1, '', 0, i FROM generate_series(1, 20000) i;
+SELECT 'SMS', 'a', 's', '7916' || i, 1, 1, '', 0, i FROM generate_series(1, 60000) i;
 INSERT INTO nodes SELECT i, NULL, 'n' || i, 'api', '1', 1, 1, 1, 1 FROM generate_series(0, 9) i;
 INSERT INTO holdings SELECT 'SMS', 'a' || i, 0, 1, 1 FROM generate_series(1, 20) i;
 INSERT INTO allowances SELECT i, i FROM generate_series(1, 20) i;
