@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from whimbrel import __version__
 from whimbrel.cli import (
+    db,
     demo,
     doctor,
     inbound,
@@ -42,6 +43,7 @@ app.add_typer(reports.app, name="reports")
 app.add_typer(inbound.app, name="inbound")
 app.add_typer(numbering.app, name="numbering")
 app.add_typer(links.app, name="links")
+app.add_typer(db.app, name="db")
 
 
 @app.command("version")

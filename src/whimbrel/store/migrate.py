@@ -1,16 +1,23 @@
 """Brings a store's schema up to date."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 _UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"; nobody else's, and no hash of a content key
+_CONNECT_SECONDS = 10.0  # nobody but an operator waits
+_TABLE_LOCK_SECONDS = 10  # whoever waits for a table makes all others wait behind him
 
 
 def upgrade(path: Path | str, revision: str = "head") -> None:
@@ -28,20 +35,52 @@ def upgrade(path: Path | str, revision: str = "head") -> None:
         engine.dispose()
 
 
-async def upgrade_postgres(url: str, revision: str = "head") -> None:
+async def upgrade_postgres(url: str, revision: str = "head") -> str | None:
     """Make the tables in a PostgreSQL database, or bring them to `revision`.
 
-    All or nothing; of several processes that try it at once, one does it and the others wait.
-    Raises `alembic.util.CommandError` if the database was written by a newer Whimbrel, and
-    `sqlalchemy.exc.DBAPIError` or `OSError` if it cannot be reached or refuses.
+    Returns the revision that was found there, None where there were no tables. All or nothing; of
+    several processes that try it at once, one does it and the others wait. Raises
+    `alembic.util.CommandError` if the database was written by a newer Whimbrel, and
+    `sqlalchemy.exc.DBAPIError`, `asyncpg.PostgresError`, `OSError` or `ValueError` if it cannot be
+    reached or refuses.
     """
-    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}")
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        # asyncpg reads the URL, as it does for the store: it knows more forms than SQLAlchemy.
+        async_creator=lambda: asyncpg.connect(
+            url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "whimbrel db"}
+        ),
+    )
     try:
         async with engine.begin() as connection:
+            await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
-            await connection.run_sync(lambda one: command.upgrade(_config(one), revision))
+            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_SECONDS}s'")
+            return await connection.run_sync(lambda one: _upgraded(one, revision))
     finally:
         await engine.dispose()
+
+
+def _upgraded(connection: Connection, revision: str) -> str | None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    command.upgrade(_config(connection), revision)
+    return found
+
+
+def sqlite_revision(path: Path) -> str | None:
+    """Return the revision of the tables in a SQLite file; None: there are none, or no file.
+
+    Raises `sqlite3.Error` if it is no database.
+    """
+    if not path.exists():
+        return None
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        named = "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'"
+        if connection.execute(named).fetchone() is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
 
 
 async def postgres_revision(url: str) -> str | None:
@@ -49,14 +88,19 @@ async def postgres_revision(url: str) -> str | None:
 
     Raises `asyncpg.PostgresError` or `OSError` if the database cannot be reached.
     """
-    connection = await asyncpg.connect(url, statement_cache_size=0)
+    connection = await asyncpg.connect(url, statement_cache_size=0, timeout=_CONNECT_SECONDS)
     try:
-        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-            return None
-        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
-        return None if revision is None else str(revision)
+        return await revision_seen(connection)
     finally:
         await connection.close()
+
+
+async def revision_seen(connection: Any) -> str | None:
+    """Return the same, seen by a connection that is there."""
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return None if revision is None else str(revision)
 
 
 def newest_revision() -> str:

@@ -6,12 +6,20 @@ at work on it.
 """
 
 from pathlib import Path
+from typing import Any
+
+import asyncpg
 
 from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import Store, StoreUnavailable
-from whimbrel.store.migrate import newest_revision, postgres_revision, upgrade
+from whimbrel.store.migrate import newest_revision, revision_seen, upgrade
 from whimbrel.store.postgres import PoolLimits, PostgresStore
+from whimbrel.store.refusals import REFUSALS, refusal
 from whimbrel.store.sqlite import SqliteStore
+
+UNFINISHED_COPY = "unfinished_copy"
+"""A table that is there while a copy into the database has begun and not ended."""
+_CONNECT_SECONDS = 10.0  # nobody but an operator waits
 
 
 async def open_store(settings: StoreSettings) -> Store:
@@ -45,17 +53,54 @@ def store_name(settings: StoreSettings) -> str:
     return settings.url.partition("?")[0].rpartition("@")[2].removeprefix("postgresql://")
 
 
+async def connected(url: str) -> Any:
+    """Connect to PostgreSQL for a command of an operator; it is no node of a gateway.
+
+    Raises `StoreUnavailable` in words that hold no secret.
+    """
+    try:
+        return await asyncpg.connect(
+            url,
+            timeout=_CONNECT_SECONDS,
+            statement_cache_size=0,  # PgBouncer may be between
+            server_settings={"application_name": "whimbrel db"},
+        )
+    except (*REFUSALS, ValueError) as error:
+        raise StoreUnavailable(f"store.url: {refusal(error)}") from error
+
+
 async def _check_schema(url: str) -> None:
-    found, needed = await postgres_revision(url), newest_revision()
-    if found is None:
-        raise StoreUnavailable("store.url: the database has no tables yet: run whimbrel db upgrade")
-    if found < needed:
+    connection = await connected(url)
+    try:
+        fault = await tables_fault(connection)
+        half = await connection.fetchval(f"SELECT to_regclass('{UNFINISHED_COPY}')")
+    finally:
+        await connection.close()
+    if fault:
+        raise StoreUnavailable(f"store.url: {fault}")
+    if half is not None:
         raise StoreUnavailable(
-            f"store.url: the tables are of revision {found}, and {needed} is needed: "
-            "run whimbrel db upgrade"
+            "store.url: a copy into this database has not ended: run whimbrel db copy again"
+        )
+
+
+async def tables_fault(connection: Any) -> str | None:
+    """Say what an operator can do about tables of another version; None: they are as needed."""
+    return revision_fault(await revision_seen(connection))
+
+
+def revision_fault(found: str | None) -> str | None:
+    """Say the same about a revision that was found; None was found where there are no tables."""
+    needed = newest_revision()
+    if found is None:
+        return "the database has no tables yet: run whimbrel db upgrade"
+    if found < needed:
+        return (
+            f"the tables are of revision {found}, and {needed} is needed: run whimbrel db upgrade"
         )
     if found > needed:
-        raise StoreUnavailable(
-            f"store.url: the tables are of revision {found}, this Whimbrel knows {needed} at most: "
+        return (
+            f"the tables are of revision {found}, this Whimbrel knows {needed} at most: "
             "it is older than another one that uses them"
         )
+    return None
