@@ -67,7 +67,7 @@ class OwnPostgres:
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         """Make a cluster in `folder`; one that need not survive a power cut is quicker."""
         self._binaries = find_binaries()
-        self._data = folder / "postgres"
+        self.folder = self._data = folder / "postgres"
         self._owner = _owner()
         self.port = free_ports(1)
         self.url = f"postgresql://whimbrel@127.0.0.1:{self.port}/postgres"

@@ -43,7 +43,7 @@ app.add_typer(reports.app, name="reports")
 app.add_typer(inbound.app, name="inbound")
 app.add_typer(numbering.app, name="numbering")
 app.add_typer(links.app, name="links")
-app.add_typer(db.app, name="db")
+app.add_typer(db.app)
 
 
 @app.command("version")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from alembic.util import CommandError
 from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
 
 from whimbrel.app import AlreadyRunning, locked
 from whimbrel.cli.db_check import check
@@ -20,11 +21,14 @@ from whimbrel.settings import Settings
 from whimbrel.store.copy_source import SqliteSource
 from whimbrel.store.copy_target import CopyRefused, PostgresTarget
 from whimbrel.store.copying import Compared, compare_tables, copy_tables
-from whimbrel.store.migrate import newest_revision, sqlite_revision, upgrade, upgrade_postgres
-from whimbrel.store.opening import connected, store_name, tables_fault
+from whimbrel.store.migrate import newest_revision, upgrade, upgrade_postgres
+from whimbrel.store.opening import connected, store_name
 from whimbrel.store.refusals import REFUSALS, refusal
+from whimbrel.store.revisions import revision_fault, revision_of_database, revision_of_file
 
-app = typer.Typer(help="The store: its schema, its condition, its move.", no_args_is_help=True)
+app = typer.Typer(
+    name="db", help="The store: its schema, its condition, its move.", no_args_is_help=True
+)
 app.command("check")(check)
 
 
@@ -49,7 +53,7 @@ def _upgrade_sqlite(settings: Settings) -> str | None:
     path = Path(settings.store.path)
     if not path.parent.is_dir():
         fail(f"store.path: there is no folder {path.parent}")
-    found = sqlite_revision(path)
+    found = revision_of_file(path)
     if found != newest_revision():
         with _alone(path):
             upgrade(path)
@@ -57,12 +61,25 @@ def _upgrade_sqlite(settings: Settings) -> str | None:
 
 
 def _upgrade_postgres(settings: Settings) -> str | None:
+    async def upgraded() -> str | None:
+        found = await _revision(settings)
+        await upgrade_postgres(settings.store.url)
+        return found
+
     try:
-        return asyncio.run(upgrade_postgres(settings.store.url))
+        return asyncio.run(upgraded())
     except CommandError as error:
         fail(f"store.url: {error}: this Whimbrel is older than another one that uses the database")
-    except (*REFUSALS, ValueError) as error:
+    except (*REFUSALS, DBAPIError) as error:
         fail(f"store.url: {refusal(error)}")
+
+
+async def _revision(settings: Settings) -> str | None:
+    connection = await connected(settings.store.url)
+    try:
+        return await revision_of_database(connection)
+    finally:
+        await connection.close()
 
 
 @contextlib.contextmanager
@@ -122,7 +139,9 @@ def copy(
 async def _copy(settings: Settings, source: SqliteSource, path: Path, *, verify_only: bool) -> None:
     clock = SystemClock()
     began = clock.elapsed()
-    await _refuse_other_tables(settings)
+    fault = revision_fault(await _revision(settings))
+    if fault:
+        fail(f"store.url: {fault}")
     target = await PostgresTarget.open(settings.store.url)
     try:
         copied = 0
@@ -141,16 +160,6 @@ async def _copy(settings: Settings, source: SqliteSource, path: Path, *, verify_
         show_copied(compared, copied, copied_at - began, clock.elapsed() - copied_at)
     finally:
         await target.close()
-
-
-async def _refuse_other_tables(settings: Settings) -> None:
-    connection = await connected(settings.store.url)
-    try:
-        fault = await tables_fault(connection)
-    finally:
-        await connection.close()
-    if fault:
-        fail(f"store.url: {fault}")
 
 
 def _refuse_differences(compared: list[Compared]) -> None:

@@ -19,6 +19,7 @@ from whimbrel.store.engine import Row
 from whimbrel.store.opening import connected, store_name
 from whimbrel.store.postgres_condition import PostgresInspector
 from whimbrel.store.promises import FIRST_OF_RECENT, LATENESS, PROMISES, SHOWN, Promise
+from whimbrel.store.refusals import REFUSALS, refusal
 from whimbrel.store.sqlite_condition import SqliteInspector
 
 _SAMPLE = 20_000  # chains: some seconds on any store
@@ -39,11 +40,18 @@ def check(
     settings = read_settings(config)
     if not settings.store.url and not Path(settings.store.path).exists():
         fail(f"store.path: there is no file {settings.store.path}")
-    broken = asyncio.run(_check(settings, full=full))
+    try:
+        broken = asyncio.run(_check(settings, full=full))
+    except REFUSALS as error:
+        fail(f"{_where(settings)}: {refusal(error)}")
     if broken:
         console.print(f"[red]{broken} broken[/]")
         raise SystemExit(1)
     console.print("No promise is broken.")
+
+
+def _where(settings: Settings) -> str:
+    return "store.url" if settings.store.url else settings.store.path
 
 
 async def _check(settings: Settings, *, full: bool) -> int:
@@ -82,7 +90,7 @@ def _show_sizes(sizes: list[Size]) -> None:
 def _show_faults(faults: list[Fault]) -> int:
     for name, text, grave in faults:
         sign = "[red]FAIL[/]" if grave else "[yellow]look[/]"
-        console.print(f"{sign} {name}: {escape(text)}")
+        console.print(f"{sign} {name}: {escape(text)}", soft_wrap=True)
     return sum(fault.grave for fault in faults)
 
 
@@ -107,7 +115,8 @@ def _show_promise(promise: Promise, breaches: list[Row]) -> None:
         return
     named = ", ".join(f"{what} {number}" for what, number in breaches[:SHOWN])
     more = " and more" if len(breaches) > SHOWN else ""
-    console.print(f"[red]FAIL[/] {promise.name}: not so that {promise.says}: {named}{more}")
+    text = f"[red]FAIL[/] {promise.name}: not so that {promise.says}: {named}{more}"
+    console.print(text, soft_wrap=True)
 
 
 async def _show_lateness(store: Inspector) -> None:

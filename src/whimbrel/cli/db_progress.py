@@ -64,15 +64,15 @@ class CopyProgress:
         elif self._clock.elapsed() - self._told >= _LINE_EVERY:
             self._told = self._clock.elapsed()
             left = (self._total - self._done) / (self._rate() or 1)
-            self._say(f"{self._done:,} of {self._total:,}, about {left:,.0f} s left")
+            self._say(f"{self._done:,} of {self._total:,}", f", about {left:,.0f} s left")
 
     def ended(self) -> None:
         """Tell that the table is done."""
         if not self._bars and self._total:
             self._say(f"{self._done:,}")
 
-    def _say(self, rows: str) -> None:
-        console.print(f"{self._doing} {self._table}: {rows} rows ({self._rate():,.0f}/s)")
+    def _say(self, rows: str, more: str = "") -> None:
+        console.print(f"{self._doing} {self._table}: {rows} rows ({self._rate():,.0f}/s){more}")
 
     def _rate(self) -> float:
         return (self._done - self._first) / max(self._clock.elapsed() - self._began, 1e-3)

@@ -1,14 +1,10 @@
 """Brings a store's schema up to date."""
 
-import contextlib
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -35,14 +31,13 @@ def upgrade(path: Path | str, revision: str = "head") -> None:
         engine.dispose()
 
 
-async def upgrade_postgres(url: str, revision: str = "head") -> str | None:
+async def upgrade_postgres(url: str, revision: str = "head") -> None:
     """Make the tables in a PostgreSQL database, or bring them to `revision`.
 
-    Returns the revision that was found there, None where there were no tables. All or nothing; of
-    several processes that try it at once, one does it and the others wait. Raises
-    `alembic.util.CommandError` if the database was written by a newer Whimbrel, and
-    `sqlalchemy.exc.DBAPIError`, `asyncpg.PostgresError`, `OSError` or `ValueError` if it cannot be
-    reached or refuses.
+    All or nothing; of several processes that try it at once, one does it and the others wait.
+    Raises `alembic.util.CommandError` if the database was written by a newer Whimbrel, and
+    `sqlalchemy.exc.DBAPIError`, `asyncpg.PostgresError` or `OSError` if it cannot be reached or
+    refuses.
     """
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -57,30 +52,9 @@ async def upgrade_postgres(url: str, revision: str = "head") -> str | None:
             await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_SECONDS}s'")
-            return await connection.run_sync(lambda one: _upgraded(one, revision))
+            await connection.run_sync(lambda one: command.upgrade(_config(one), revision))
     finally:
         await engine.dispose()
-
-
-def _upgraded(connection: Connection, revision: str) -> str | None:
-    found = MigrationContext.configure(connection).get_current_revision()
-    command.upgrade(_config(connection), revision)
-    return found
-
-
-def sqlite_revision(path: Path) -> str | None:
-    """Return the revision of the tables in a SQLite file; None: there are none, or no file.
-
-    Raises `sqlite3.Error` if it is no database.
-    """
-    if not path.exists():
-        return None
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        named = "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'"
-        if connection.execute(named).fetchone() is None:
-            return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return None if row is None else str(row[0])
 
 
 async def postgres_revision(url: str) -> str | None:
@@ -88,19 +62,14 @@ async def postgres_revision(url: str) -> str | None:
 
     Raises `asyncpg.PostgresError` or `OSError` if the database cannot be reached.
     """
-    connection = await asyncpg.connect(url, statement_cache_size=0, timeout=_CONNECT_SECONDS)
+    connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
-        return await revision_seen(connection)
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return None if revision is None else str(revision)
     finally:
         await connection.close()
-
-
-async def revision_seen(connection: Any) -> str | None:
-    """Return the same, seen by a connection that is there."""
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return None
-    revision = await connection.fetchval("SELECT version_num FROM alembic_version")
-    return None if revision is None else str(revision)
 
 
 def newest_revision() -> str:

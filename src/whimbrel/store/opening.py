@@ -12,9 +12,10 @@ import asyncpg
 
 from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import Store, StoreUnavailable
-from whimbrel.store.migrate import newest_revision, revision_seen, upgrade
+from whimbrel.store.migrate import upgrade
 from whimbrel.store.postgres import PoolLimits, PostgresStore
 from whimbrel.store.refusals import REFUSALS, refusal
+from whimbrel.store.revisions import revision_fault, revision_of_database
 from whimbrel.store.sqlite import SqliteStore
 
 UNFINISHED_COPY = "unfinished_copy"
@@ -72,7 +73,7 @@ async def connected(url: str) -> Any:
 async def _check_schema(url: str) -> None:
     connection = await connected(url)
     try:
-        fault = await tables_fault(connection)
+        fault = revision_fault(await revision_of_database(connection))
         half = await connection.fetchval(f"SELECT to_regclass('{UNFINISHED_COPY}')")
     finally:
         await connection.close()
@@ -82,25 +83,3 @@ async def _check_schema(url: str) -> None:
         raise StoreUnavailable(
             "store.url: a copy into this database has not ended: run whimbrel db copy again"
         )
-
-
-async def tables_fault(connection: Any) -> str | None:
-    """Say what an operator can do about tables of another version; None: they are as needed."""
-    return revision_fault(await revision_seen(connection))
-
-
-def revision_fault(found: str | None) -> str | None:
-    """Say the same about a revision that was found; None was found where there are no tables."""
-    needed = newest_revision()
-    if found is None:
-        return "the database has no tables yet: run whimbrel db upgrade"
-    if found < needed:
-        return (
-            f"the tables are of revision {found}, and {needed} is needed: run whimbrel db upgrade"
-        )
-    if found > needed:
-        return (
-            f"the tables are of revision {found}, this Whimbrel knows {needed} at most: "
-            "it is older than another one that uses them"
-        )
-    return None

@@ -20,6 +20,7 @@ import structlog
 
 from whimbrel.store.engine import Item, Operation, OutcomeUnknown, Result, StoreUnavailable
 from whimbrel.store.postgres_steps import Connection, Stepper, without_nuls
+from whimbrel.store.refusals import refusal
 
 OLDEST_POSTGRES = 14  # `pg_xact_status` is older; what is older is not maintained any more
 _log = structlog.get_logger(__name__)
@@ -89,7 +90,7 @@ class PostgresStore:
                 reset=_nothing,  # a transaction leaves nothing behind that the next one would see
             )
         except (asyncpg.PostgresError, ValueError, *_LOST) as error:
-            raise StoreUnavailable(f"PostgreSQL: {_words(error)}") from error
+            raise StoreUnavailable(f"store.url: {refusal(error)}") from error
         store = cls(pool, limits)
         try:
             await store._check_server()

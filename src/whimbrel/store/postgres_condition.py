@@ -4,9 +4,10 @@ from typing import Any
 
 from whimbrel.store.condition import Fact, Fault, Size, mib, needed_indexes
 from whimbrel.store.engine import Row, Statement
-from whimbrel.store.migrate import newest_revision, revision_seen
-from whimbrel.store.opening import UNFINISHED_COPY, tables_fault
+from whimbrel.store.migrate import newest_revision
+from whimbrel.store.opening import UNFINISHED_COPY
 from whimbrel.store.postgres import OLDEST_POSTGRES
+from whimbrel.store.revisions import revision_fault, revision_of_database
 from whimbrel.store.schema import SERIALS, metadata
 
 _LONG_SECONDS = 60  # ours take milliseconds; what is older keeps the dead from being cleaned up
@@ -38,7 +39,7 @@ class PostgresInspector:
     async def facts(self) -> list[Fact]:
         """Return the version, the schema, the settings that make it durable, the size."""
         size = await self._connection.fetchval("SELECT pg_database_size(current_database())")
-        revision = await revision_seen(self._connection)
+        revision = await revision_of_database(self._connection)
         checksums = await self._setting("data_checksums")
         durable = [f"{name} {await self._setting(name)}" for name, _ in _DURABLE]
         return [
@@ -50,7 +51,7 @@ class PostgresInspector:
 
     async def schema_fault(self) -> str | None:
         """Say what is wrong with the tables."""
-        return await tables_fault(self._connection)
+        return revision_fault(await revision_of_database(self._connection))
 
     async def sizes(self) -> list[Size]:
         """Return what PostgreSQL estimates."""

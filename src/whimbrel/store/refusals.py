@@ -4,10 +4,9 @@ Knows the errors of the driver and of what stands on it; not who asked for what.
 """
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
 
-REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, OSError)
-"""What may come of a URL that was read: from the server, or on the way to it."""
+REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What may come of a connection: from the server, or on the way to it."""
 
 _URL_RULE = (
     "it cannot be read; it has the form postgresql://user:password@host:port/name, with special "
@@ -35,6 +34,7 @@ def refusal(error: BaseException) -> str:
 
 def _of_the_driver(error: BaseException) -> BaseException:
     """Return the driver's own error, which SQLAlchemy wraps twice."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return error.orig.__cause__ or error.orig
-    return error
+    wrapped = getattr(error, "orig", None)
+    if not isinstance(wrapped, BaseException):
+        return error
+    return wrapped.__cause__ or wrapped

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from whimbrel.store.condition import Fact, Fault, Size, mib, needed_indexes
 from whimbrel.store.engine import Row, Statement
-from whimbrel.store.migrate import newest_revision, sqlite_revision
-from whimbrel.store.opening import revision_fault
+from whimbrel.store.migrate import newest_revision
+from whimbrel.store.revisions import revision_fault, revision_of_file
 from whimbrel.store.schema import metadata
 
 _GIB = 2**30
@@ -36,7 +36,7 @@ class SqliteInspector:
         free = shutil.disk_usage(self._path.parent).free
         return [
             Fact("engine", f"SQLite {sqlite3.sqlite_version}"),
-            Fact("schema", f"{sqlite_revision(self._path)}; {newest_revision()} is needed"),
+            Fact("schema", f"{revision_of_file(self._path)}; {newest_revision()} is needed"),
             Fact("durable", f"journal {self._journal()}, synchronous FULL by every connection"),
             Fact(
                 "size",
@@ -47,7 +47,7 @@ class SqliteInspector:
 
     async def schema_fault(self) -> str | None:
         """Say what is wrong with the tables."""
-        return revision_fault(sqlite_revision(self._path))
+        return revision_fault(revision_of_file(self._path))
 
     async def sizes(self) -> list[Size]:
         """Count the rows, unless the file is so large that it takes long."""
@@ -63,7 +63,8 @@ class SqliteInspector:
             for name in sorted(needed_indexes() - self._names("index"))
         ]
         if self._journal() != "wal":
-            faults.append(Fault("durable", "the journal is no WAL; the next start sets it"))
+            text = "the journal is no WAL yet: a start of the gateway makes it one"
+            faults.append(Fault("journal", text, grave=False))
         if shutil.disk_usage(self._path.parent).free < _LEAST_FREE_BYTES:
             faults.append(Fault("disk", "its disk is nearly full", grave=False))
         if full:
