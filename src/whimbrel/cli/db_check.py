@@ -74,7 +74,7 @@ async def _check(settings: Settings, *, full: bool) -> int:
 
 async def _inspector(settings: Settings) -> Inspector:
     if settings.store.url:
-        return await PostgresInspector.begin(await connected(settings.store.url))
+        return PostgresInspector(await connected(settings.store.url))
     return SqliteInspector(Path(settings.store.path))
 
 

@@ -65,7 +65,7 @@ def _check_store(settings: Settings) -> Finding:
 
 async def _check_postgres(settings: Settings) -> Finding:
     """See that a gateway could start there, and that what it answers is kept."""
-    store = await PostgresInspector.begin(await connected(settings.store.url))
+    store = PostgresInspector(await connected(settings.store.url))
     try:
         faults = [fault.text for fault in await store.durability_faults()]
         schema_fault = await store.schema_fault()

@@ -20,25 +20,18 @@ class PostgresInspector:
     """A PostgreSQL database."""
 
     def __init__(self, connection: Any) -> None:
+        """Take over a connection."""
         self._connection = connection
-
-    @classmethod
-    async def begin(cls, connection: Any) -> "PostgresInspector":
-        """Take over a connection, which then writes nothing."""
-        await connection.execute(
-            "SET default_transaction_read_only = on; SET statement_timeout = 0; SET jit = off"
-        )
-        return cls(connection)
 
     async def rows(self, statement: Statement, **params: int) -> list[Row]:
         """Answer a question."""
         given = [params[name] for name in statement.names]
-        found = await self._connection.fetch(statement.for_postgres(), *given)
+        found = await self._ask(statement.for_postgres(), *given)
         return [tuple(row) for row in found]
 
     async def facts(self) -> list[Fact]:
         """Return the version, the schema, the settings that make it durable, the size."""
-        size = await self._connection.fetchval("SELECT pg_database_size(current_database())")
+        [(size,)] = await self._ask("SELECT pg_database_size(current_database())")
         revision = await revision_of_database(self._connection)
         checksums = await self._setting("data_checksums")
         durable = [f"{name} {await self._setting(name)}" for name, _ in _DURABLE]
@@ -55,7 +48,7 @@ class PostgresInspector:
 
     async def sizes(self) -> list[Size]:
         """Return what PostgreSQL estimates."""
-        rows = await self._connection.fetch(_SIZES, list(metadata.tables))
+        rows = await self._ask(_SIZES, list(metadata.tables))
         found = {name: Size(name, None if n < 0 else int(n), size) for name, n, size in rows}
         return [found[table] for table in metadata.tables if table in found]
 
@@ -63,11 +56,12 @@ class PostgresInspector:
         """Look at settings, indexes, sequences and at who keeps vacuum from its work."""
         faults = [*await self.durability_faults(), *await self._index_faults()]
         faults += await self._sequence_faults()
-        if await self._connection.fetchval(f"SELECT to_regclass('{UNFINISHED_COPY}')"):
+        [(half,)] = await self._ask(f"SELECT to_regclass('{UNFINISHED_COPY}')")
+        if half:
             text = "a copy into this database has not ended: run whimbrel db copy again"
             faults.append(Fault("copy-unfinished", text))
         for name, question, text, grave in _WATCHED:
-            for row in await self._connection.fetch(question):
+            for row in await self._ask(question):
                 faults.append(Fault(name, text.format(*row), grave=grave))
         return faults
 
@@ -88,7 +82,7 @@ class PostgresInspector:
         await self._connection.close()
 
     async def _index_faults(self) -> list[Fault]:
-        rows = await self._connection.fetch(_INDEXES, list(metadata.tables))
+        rows = await self._ask(_INDEXES, list(metadata.tables))
         faults = [
             Fault("index-missing", f"there is no index {name}")
             for name in sorted(needed_indexes() - {name for name, _ in rows})
@@ -99,25 +93,31 @@ class PostgresInspector:
     async def _sequence_faults(self) -> list[Fault]:
         faults = []
         for table, column in SERIALS.items():
-            name = await self._connection.fetchval(
-                "SELECT pg_get_serial_sequence($1, $2)", table, column
-            )
+            [(name,)] = await self._ask("SELECT pg_get_serial_sequence($1, $2)", table, column)
             if name is None:
                 faults.append(Fault("sequence-missing", f"{table}.{column} is not numbered"))
                 continue
-            behind = await self._connection.fetchrow(
+            behind = await self._ask(
                 f"SELECT greatest.n, s.last_value"
                 f" FROM {name} s, (SELECT max({column}) AS n FROM {table}) AS greatest"
                 " WHERE greatest.n > s.last_value"
                 " OR (greatest.n = s.last_value AND NOT s.is_called)"
             )
-            if behind is not None:
-                text = f"{table}.{column}: {behind[0]} is in use, the sequence is at {behind[1]}"
+            if behind:
+                text = (
+                    f"{table}.{column}: {behind[0][0]} is in use, the sequence is at {behind[0][1]}"
+                )
                 faults.append(Fault("sequence-behind", text))
         return faults
 
     async def _setting(self, name: str) -> str:
-        return str(await self._connection.fetchval("SELECT current_setting($1)", name))
+        return str((await self._ask("SELECT current_setting($1)", name))[0][0])
+
+    async def _ask(self, sql: str, *given: Any) -> list[Any]:
+        """Ask, with settings that end with the question: PgBouncer gives the connection on."""
+        async with self._connection.transaction(readonly=True):
+            await self._connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL jit = off")
+            return await self._connection.fetch(sql, *given)  # type: ignore[no-any-return]
 
 
 _DURABLE = (

@@ -4,7 +4,8 @@ Each statement returns what breaks a promise, named by numbers alone, a few at t
 what is committed, beside gateways at work: each is one statement, and so sees one state.
 
 Work that is open is found by the partial indexes, so that those promises are asked of all of it.
-What concerns settled chains is asked from a chain on (`:first`): of the last ones, or of all.
+What concerns settled chains is asked from a chain on (`:first`): of the last ones, or of all. Where
+two tables meet, both are bounded so, or the planner would read one of them whole.
 """
 
 from typing import NamedTuple
@@ -43,7 +44,8 @@ PROMISES = (
         """
 SELECT 'chain', c.chain_id FROM chains c
 WHERE c.chain_id >= CAST(:first AS bigint) AND NOT EXISTS (
-    SELECT 1 FROM links l WHERE l.link_id = c.chain_id * 16)""",
+    SELECT 1 FROM links l
+    WHERE l.link_id = c.chain_id * 16 AND l.link_id >= CAST(:first AS bigint) * 16)""",
     ),
     _promise(
         "links-in-a-row",
@@ -98,7 +100,9 @@ WHERE l.link_id >= CAST(:first AS bigint) * 16 AND l.told >= 0
         """
 SELECT 'report', r.report_id FROM reports r
 WHERE r.link_id >= CAST(:first AS bigint) * 16 AND NOT EXISTS (
-    SELECT 1 FROM links l WHERE l.link_id = r.link_id AND l.chain_id = r.chain_id)""",
+    SELECT 1 FROM links l
+    WHERE l.link_id = r.link_id AND l.link_id >= CAST(:first AS bigint) * 16
+        AND l.chain_id = r.chain_id)""",
     ),
     _promise(
         "held-report-waits",
@@ -154,7 +158,9 @@ WHERE NOT EXISTS (SELECT 1 FROM short_urls s WHERE s.uid = c.uid)""",
         """
 SELECT 'link', s.link_id FROM submits s
 WHERE s.link_id >= CAST(:first AS bigint) * 16 AND NOT EXISTS (
-    SELECT 1 FROM links l WHERE l.link_id = s.link_id AND l.attempt >= s.attempt)""",
+    SELECT 1 FROM links l
+    WHERE l.link_id = s.link_id AND l.link_id >= CAST(:first AS bigint) * 16
+        AND l.attempt >= s.attempt)""",
     ),
 )
 
