@@ -11,10 +11,9 @@ from whimbrel.store.engine import Params, Row
 from whimbrel.store.schema import metadata
 from whimbrel.store.sqlite import connect
 
-ABOUT_PROCESSES = frozenset({"nodes"})
-"""Tables that tell of processes that run: these stay with the store that they run on."""
-COPIED = tuple(one for one in metadata.sorted_tables if one.name not in ABOUT_PROCESSES)
-"""Every other table, each behind those that it refers to."""
+COPIED = tuple(metadata.sorted_tables)
+"""Every table, each behind those that it refers to: what tells of a process of the gateway, too. It
+is gone or dead by then, and whoever takes over needs to know how far it had come."""
 
 NUL, NO_CHARACTER = "\0", "\ufffd"
 """What PostgreSQL cannot hold in a text, and what stands for it there."""

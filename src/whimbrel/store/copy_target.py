@@ -1,6 +1,6 @@
 """A PostgreSQL database as a store is copied into it.
 
-While a copy has not ended, a table of its own says so, and no gateway starts there (`opening.py`):
+While a copy has not ended, a table of its own says so, and no gateway starts (`connecting.py`):
 on half of a store messages would be lost, and others sent twice.
 """
 
@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy import BigInteger, Integer, SmallInteger, Table, Text
 from sqlalchemy.types import TypeEngine
 
+from whimbrel.store.connecting import UNFINISHED_COPY, connected
 from whimbrel.store.copy_source import (
     COPIED,
     Digest,
@@ -22,7 +23,6 @@ from whimbrel.store.copy_source import (
     without_nul,
 )
 from whimbrel.store.engine import Params, Row
-from whimbrel.store.opening import UNFINISHED_COPY, connected
 from whimbrel.store.schema import SERIALS
 
 _COPY_LOCK = 0x57_48_49_43  # "WHIC"

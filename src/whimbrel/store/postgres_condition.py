@@ -3,9 +3,9 @@
 from typing import Any
 
 from whimbrel.store.condition import Fact, Fault, Size, mib, needed_indexes
+from whimbrel.store.connecting import UNFINISHED_COPY
 from whimbrel.store.engine import Row, Statement
 from whimbrel.store.migrate import newest_revision
-from whimbrel.store.opening import UNFINISHED_COPY
 from whimbrel.store.postgres import OLDEST_POSTGRES
 from whimbrel.store.revisions import revision_fault, revision_of_database
 from whimbrel.store.schema import SERIALS, metadata

@@ -62,10 +62,13 @@ WHERE l.link_id >= CAST(:first AS bigint) * 16 AND (l.link_id & 15) > 0 AND NOT 
     ),
     _promise(
         "link-of-its-chain",
-        "a link's number is that of its chain",
+        "a link is of a chain that is there, and its number is that of its chain",
         """
-SELECT 'link', link_id FROM links
-WHERE link_id >= CAST(:first AS bigint) * 16 AND (link_id >> 4) <> chain_id""",
+SELECT 'link', l.link_id FROM links l
+WHERE l.link_id >= CAST(:first AS bigint) * 16 AND ((l.link_id >> 4) <> l.chain_id
+    OR NOT EXISTS (
+        SELECT 1 FROM chains c
+        WHERE c.chain_id = l.chain_id AND c.chain_id >= CAST(:first AS bigint)))""",
     ),
     _promise(
         "held-link-waits",
