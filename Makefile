@@ -14,7 +14,11 @@ demo: $(VENV)/run.stamp  ## gateway, sandbox and a demo Partner on SQLite
 	@$(BIN)/whimbrel demo --data-dir $(DATA_DIR) --port $(PORT)
 
 test: $(VENV)/dev.stamp  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+# As many processes as there are cores. Each takes whole files, whose tests may share a gateway, in
+# their order: the journeys, which are long, are under way before the last short ones.
+TEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: lint types contracts docs-check test  ## what CI runs
 

@@ -1,9 +1,10 @@
 """Benchmarks: how fast messages are accepted, and how fast they travel. See README.md.
 
-The commands; the first six start every process that they need:
+The commands; the first seven start every process that they need:
 
 - `accept`, `journey`: how fast messages are accepted, and how fast they travel.
 - `waiting`: what a million messages cost that wait for their hours.
+- `retention`: how fast old messages are removed, and what accepting notices of it.
 - `redirect`: how fast a short URL leads on, and what shortening costs an accept.
 - `smpp_wire`: how fast submits go over one SMPP bind; `smsc`: how fast the sandbox's SMSC is.
 - `numbering`: imports the numbering registry and asks it, in its own process.

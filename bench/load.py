@@ -61,14 +61,25 @@ class Load:
     """One run against one server."""
 
     def __init__(
-        self, port: int, requests: Sendable, *, limit: int, watch: int, first: int = 0
+        self,
+        port: int,
+        requests: Sendable,
+        *,
+        limit: int,
+        watch: int,
+        first: int = 0,
+        pause: float = 0.0,
     ) -> None:
-        """Send `limit` requests at most, from the number `first` on. `watch`: the server's pid."""
+        """Send `limit` requests at most, from the number `first` on. `watch`: the server's pid.
+
+        A connection waits `pause` seconds between an answer and its next request.
+        """
         self._port = port
         self._requests = requests
         self._numbers = count(first)
         self._limit = limit
         self._watch = watch
+        self._pause = pause
         self._sent = self._accepted = 0
         self._errors: Counter[str] = Counter()
         self._latencies: list[float] = []
@@ -150,7 +161,12 @@ class Load:
             self._accepted += 1
         else:
             self._errors[status.decode()] += 1
-        self._send(connection) if self._first.is_set() else self._first.set()
+        if not self._first.is_set():
+            self._first.set()
+        elif self._pause:
+            asyncio.get_running_loop().call_later(self._pause, self._send, connection)
+        else:
+            self._send(connection)
 
     def _lost(self, _: Connection) -> None:
         if not self._stopping:
@@ -172,6 +188,7 @@ def load_parser(program: str, description: str | None) -> argparse.ArgumentParse
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds")
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before the next request")
     parser.add_argument("--limit", type=int, default=1_000_000, help="requests at most")
     return parser
 
@@ -180,7 +197,10 @@ def run_load(given: argparse.Namespace, requests: Sendable, *, first: int = 0) -
     """Send requests by the arguments, and print the result as JSON."""
 
     async def work() -> LoadResult:
-        load = Load(given.port, requests, limit=given.limit, watch=given.watch, first=first)
+        load = Load(
+            given.port, requests, limit=given.limit, watch=given.watch, first=first,
+            pause=given.pause,
+        )  # fmt: skip
         return await load.run(given.connections, given.warm_up, given.seconds)
 
     print(msgspec.json.encode(uvloop.run(work())).decode())

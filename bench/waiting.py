@@ -117,7 +117,7 @@ async def _fill(path: Path, count: int, *, opening_in: float) -> Schedule:
     assert hours is not None
     due_at = next_opening(hours, now, MOSCOW)
     assert due_at is not None
-    ids, stored = ChainIds(0, 0), hours.to_json()
+    ids, stored = ChainIds(0), hours.to_json()
     for first in range(0, count, _GROUP):
         group = [
             _chain(ids.next(now), first + n, now, due_at, stored)

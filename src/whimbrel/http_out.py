@@ -12,15 +12,15 @@ import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
+
+from whimbrel.http_urls import redact
 
 Headers = Mapping[str, str]
-MAX_URL_LENGTH = 2048  # characters
 
 _CONNECT_SECONDS = 5.0  # a host that does not answer a SYN in this time is down
 _CONNECTIONS = 2_048
@@ -111,6 +111,20 @@ class AddressRule:
         if address in _NAT64:
             address = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         return not any(address in subnet for subnet in _NOT_PUBLIC)
+
+
+class Http(Protocol):
+    """What callers need of `HttpOut`."""
+
+    async def post(
+        self, url: str, body: bytes, headers: Headers, *, timeout: float | None = None
+    ) -> Answer:
+        """POST once. Raises `NotSent`, `Unanswered`."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
 
 
 class HttpOut:
@@ -209,30 +223,6 @@ class HttpOut:
         while len(received) < self._max_body and not content.at_eof():
             received += await content.read(self._max_body - len(received))
         return received
-
-
-def usable_url(text: str) -> bool:
-    """Tell whether a URL can be requested: absolute http or https with a host, no blanks.
-
-    Userinfo may be part of it. Whether the host is allowed shows only when it is connected to.
-    """
-    if len(text) > MAX_URL_LENGTH or not text.isprintable() or " " in text:
-        return False
-    try:
-        url = URL(text)
-    except ValueError:
-        return False
-    return url.scheme in {"http", "https"} and bool(url.raw_host) and url.explicit_port != 0
-
-
-def redact(url: str) -> str:
-    """Return scheme, host, port and path: what may be logged. Never raises."""
-    try:
-        parsed = URL(url)
-    except ValueError:
-        return "(unusable URL)"
-    host = parsed.host_port_subcomponent
-    return f"{parsed.scheme}://{host}{parsed.raw_path}" if host else "(unusable URL)"
 
 
 def _failure(request: str, error: Exception) -> NotSent | Unanswered:

@@ -32,8 +32,23 @@ class Metrics:
         self.ambiguous = self._counter(
             "ambiguous_submits", "Submits that had no answer and may have gone.", "sender"
         )
+        self.interrupted = self._counter(
+            "interrupted_submits",
+            "Submits that had no answer since their process had died, or was too slow.",
+        )
         self.resubmits = self._counter(
-            "ambiguous_resubmits", "Links queued again since no receipt settled their submit."
+            "ambiguous_resubmits",
+            "Links queued again since nothing was heard of their submit, by channel and by why: "
+            "short (lifetime) or wanted (by the Partner).",
+            "channel",
+            "reason",
+        )
+        self.given_up = self._counter(
+            "ambiguous_failures",
+            "Links failed since nothing was heard of their submit, by channel and by why: long "
+            "(lifetime), unwanted (by the Partner) or spent (too many such submits).",
+            "channel",
+            "reason",
         )
         self.receipts = self._counter(
             "receipts",
@@ -104,6 +119,18 @@ class Metrics:
         )
         self.short_urls_removed = self._counter(
             "short_urls_removed", "Short URLs that were removed because they had ended."
+        )
+        self.retention_removed = self._counter(
+            "retention_removed",
+            "What was removed because of its age: content (of so many chains), chains, visits or "
+            "inbound.",
+            "kind",
+        )
+        self.retention_behind_seconds = self._gauge(
+            "retention_behind_seconds",
+            "By how much the oldest that is still to be removed is too old, at the Partner where "
+            "it is worst; 0: nothing is.",
+            "kind",
         )
 
     def exposition(self) -> bytes:

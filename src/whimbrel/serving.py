@@ -24,14 +24,21 @@ _SHUTDOWN_SECONDS = 5
 
 
 async def serve_app(
-    app: ASGIApp, host: str, port: int, *, stop: asyncio.Event, on_ready: OnReady | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    stop: asyncio.Event,
+    on_ready: OnReady | None = None,
+    listener: socket.socket | None = None,
 ) -> None:
     """Serve `app` until `stop` is set, then finish what is under way.
 
-    Port 0 takes a free one. `on_ready` is called once with the base URL, when requests are being
-    taken. Raises `OSError` if the address cannot be listened on.
+    Port 0 takes a free one; `listener`, which listens already, goes before host and port.
+    `on_ready` is called once with the base URL, when requests are being taken. Raises `OSError` if
+    the address cannot be listened on.
     """
-    listener = _listen(host, port)
+    listener = listener or listen(host, port)
     address, port = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     config = uvicorn.Config(
@@ -86,8 +93,10 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._stop.wait(), timeout=1.0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind here, for uvicorn would end the process if it could not.
+def listen(host: str, port: int) -> socket.socket:
+    """Bind. Raises `OSError`.
+
+    It is done here, for uvicorn would end the process if it could not.
 
     The protocol is named because asyncio's own loop switches Nagle's algorithm off only for sockets
     that say they are TCP; answers would wait 40 ms for it.

@@ -14,6 +14,7 @@ from whimbrel.clock import DAY
 from whimbrel.domain.visitor import AgentClass
 from whimbrel.store.clicks import NewClick
 from whimbrel.store.engine import Statement, Steps, ask_one
+from whimbrel.store.purge import OldVisits, remove_visits
 from whimbrel.store.sqlite import SqliteStore
 
 _SHORT_URLS = Statement("SELECT coalesce(chain_id, 0), target, uid FROM short_urls")
@@ -159,3 +160,17 @@ def test_the_report_of_a_click_is_listed_as_one(shop: Cli) -> None:
 
 def test_a_click_url_must_be_one(cli: Cli) -> None:
     assert "click-url" in cli.refused("partner", "add", "shop", "--click-url", "ftp://x")
+
+
+def test_visits_that_were_removed_are_not_passed_over_in_silence(shop: Cli, keep: Keep) -> None:
+    assert "removed by" not in shop.good("links", "stats").output
+    keep(lambda store: store.write(remove_visits, OldVisits(1, START + DAY, 99)))
+
+    note = "Visits removed by retention, and not counted: 5\n"
+    assert shop.good("links", "stats").output.endswith(note)
+    assert "removed by" not in shop.good("links", "stats", "--partner", "other").output
+    assert shop.good("links", "stats", "--mtnum", 2).output.endswith(note.replace("5", "1", 1))
+    as_csv = shop("links", "stats", "--by", "partner", "--csv")
+    assert (as_csv.code, as_csv.errors) == (0, note)
+    rows = list(csv.DictReader(io.StringIO(as_csv.output)))
+    assert counts(rows, "login", "visits") == [("other", "1"), ("shop", "2")]

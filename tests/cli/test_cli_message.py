@@ -3,15 +3,19 @@
 import pytest
 
 from tests.cli.conftest import Cli, Keep
+from tests.store.test_clicks import a_click, record
+from tests.store.test_short_urls import LONG, uids_of, with_draft
 from tests.support import builders
 from tests.support.builders import Database
 from tests.support.clock import START
-from whimbrel.clock import DAY, MINUTE, SECOND
-from whimbrel.domain.chain import Again, Refused, Taken
+from whimbrel.clock import DAY, HOUR, MINUTE, SECOND, SystemClock
+from whimbrel.domain.chain import Again, NoAnswer, Refused, Taken
+from whimbrel.domain.chain_id import accepted_since
 from whimbrel.domain.content import Image, Text
 from whimbrel.domain.schedule import Schedule
 from whimbrel.domain.short_url import Draft, ShortUrlRules
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.store.purge import OldContents, OldVisits, remove_contents, remove_visits
 from whimbrel.store.reports import (
     ReportAttempt,
     ReportClaim,
@@ -21,6 +25,7 @@ from whimbrel.store.reports import (
 )
 from whimbrel.store.sqlite import SqliteStore
 from whimbrel.store.submits import SubmitRecord, record_submits
+from whimbrel.store.timers import Tick, settle_limbo
 
 CODE = "Your code is 4711"
 NEXT_ATTEMPT = "next attempt 2026-11-23 02:14:25.000Z"
@@ -169,6 +174,60 @@ def test_a_refused_message_tells_why(cli: Cli, keep: Keep) -> None:
     assert "5 undelivered errorCode 6: due" in shown
 
 
+async def a_message_without_answer(store: SqliteStore, ttl: int, *, graces: int = 0) -> None:
+    """One whose submits are never answered, after so many graces have ended."""
+    await builders.accept(store, builders.a_chain(link={"ttl": ttl}))
+    for number in range(graces + 1):
+        now = START + number * MINUTE
+        await store.write(settle_limbo, Tick(now, now + MINUTE))
+        for link in await builders.claim(store, now=now):
+            silence = NoAnswer(link.attempt, now, now + MINUTE)
+            record = SubmitRecord(link.link_id, silence, now, detail="no answer in 30 s")
+            await store.write(record_submits, record)
+
+
+GOES = "goes again: its lifetime is short"
+FAILS = "fails: its lifetime is not short, and it may have gone"
+
+
+@pytest.mark.parametrize(
+    ("ttl", "rule", "outlook"),
+    [
+        (10 * MINUTE, "auto", GOES),
+        (DAY, "auto", FAILS),
+        (DAY, "resend", "goes again: so its Partner wants it"),
+        (10 * MINUTE, "fail", "fails: its Partner wants no copy, and it may have gone"),
+    ],
+)
+def test_a_message_that_may_have_gone_tells_what_is_to_come(
+    cli: Cli, keep: Keep, ttl: int, rule: str, outlook: str
+) -> None:
+    cli.good("partner", "add", "shop", "--unanswered", rule)
+    keep(lambda store: a_message_without_answer(store, ttl))
+
+    shown = cli.good("message", "show", "1").output
+
+    until = "2026-11-23 02:14:20.000Z"
+    assert f"  it may have gone: a receipt may tell until {until}, else it {outlook}\n" in shown
+    assert "attempt 1: no answer no answer in 30 s\n" in shown
+
+
+def test_and_afterwards_what_was_decided_each_time(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(lambda store: a_message_without_answer(store, 10 * MINUTE, graces=2))
+    shown = cli.good("message", "show", "1").output
+    for attempt in (1, 2):
+        assert f"attempt {attempt}: no answer no answer in 30 s; {GOES}" in shown
+    assert "else it fails: 3 submits of which nothing was heard are enough" in shown
+
+    keep(lambda store: store.write(settle_limbo, Tick(START + DAY, START + DAY)))
+    shown = cli.good("message", "show", "1").output
+    assert "failed (1 unknown), attempts 3" in shown
+    assert "it may have gone: a receipt" not in shown
+    assert "attempt 3: no answer no answer in 30 s; fails: 3 submits" in shown
+    assert "5 undelivered errorCode 1: due" in shown
+
+
 def test_a_message_that_is_not_there_is_named(cli: Cli) -> None:
     assert "there is no message 4711" in cli.refused("message", "show", "4711")
 
@@ -176,3 +235,57 @@ def test_a_message_that_is_not_there_is_named(cli: Cli) -> None:
 @pytest.mark.parametrize("number", ["0", "-1", str(1 << 53), "1" * 30, "wamid.1"])
 def test_what_is_no_message_number_is_a_misuse(cli: Cli, number: str) -> None:
     assert "MTNUM" in cli.misused("message", "show", "--", number)
+
+
+async def without_content(store: SqliteStore) -> None:
+    """Let all its reports end, and its text grow old."""
+    lane = "1/https://shop.example"
+    while reports := await store.write(claim_reports, ReportClaim(lane, 9, START + DAY, START)):
+        for one in reports:
+            attempt = ReportAttempt(
+                one.report_id, 1, 2, 0, START, 5, 200, "", ReportState.ACKNOWLEDGED, START
+            )
+            await store.write(record_report_attempts, attempt)
+    assert await store.write(remove_contents, OldContents([1], START + 30 * DAY)) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--with-text"]])
+def test_a_text_that_was_removed_is_said_to_be(cli: Cli, keep: Keep, options: list[str]) -> None:
+    cli.good("partner", "add", "shop")
+    keep(a_delivered_message)
+    keep(without_content)
+
+    shown = cli.good("message", "show", "1", *options).output
+
+    assert "  text removed at 2026-12-23 02:13:20.000Z by retention\n" in shown
+    assert "extra_param" not in shown
+    assert "  partner_ref: order [7]\n" in shown
+    assert "2 delivered: acknowledged" in shown
+
+
+def test_visits_that_were_removed_are_said_to_be(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(lambda store: builders.accept(store, with_draft(1)))
+    [uid] = uids_of(Database(cli.folder / "whimbrel.db"))
+    keep(lambda store: record(store, *(a_click(uid, START + hour * HOUR) for hour in range(3))))
+    keep(lambda store: store.write(remove_visits, OldVisits(1, START + 2 * HOUR, 9)))
+
+    output = cli.good("message", "show", "1").output
+
+    assert f"{uid}: {LONG}, clicks 3, 2 of 3 visits removed by retention\n" in output
+    assert output.count("  click ") == 1
+
+
+def test_a_message_that_may_have_been_removed_is_said_to_be(cli: Cli) -> None:
+    cli.good("partner", "add", "shop", "--history-days", 0)
+    told = cli.refused("message", "show", "1")
+    assert told == "whimbrel: there is no message 1\n"
+
+    cli.good("partner", "set", "shop", "--history-days", 30)
+    told = cli.refused("message", "show", "1")
+    assert told == (
+        "whimbrel: there is no message 1; one of 2026-01-01 may have been removed by retention\n"
+    )
+    young = accepted_since(SystemClock().now() - 29 * DAY)
+    told = cli.refused("message", "show", young)
+    assert told == f"whimbrel: there is no message {young}\n"

@@ -16,6 +16,7 @@ def test_a_new_partner_is_listed_and_shown(cli: Cli) -> None:
     cli.good(
         *("partner", "add", "shop", "--password-stdin"),
         *("--sender", "PLOVER", "--default-sender", "WHIMBREL", "--type", "WHATSAPP"),
+        *("--unanswered", "fail"),
         *("--whatsapp-ttl", 2880, "--duplicate-control", "return", "--content-window", 60),
         *("--report-url", "https://shop.example/reports", "--traffic-type", 6),
         *("--zone", "Asia/Yekaterinburg", "--rate", 20, "--burst", 50, "--concurrency", 8),
@@ -34,6 +35,7 @@ def test_a_new_partner_is_listed_and_shown(cli: Cli) -> None:
         "default_sender: WHIMBREL",
         "ttl_minutes: {'WHATSAPP': 2880}",
         "duplicate_control: return",
+        "unanswered: fail",
         "content_window_seconds: 60",
         "report_url: https://shop.example/reports",
         "signing_secret: set",
@@ -44,6 +46,15 @@ def test_a_new_partner_is_listed_and_shown(cli: Cli) -> None:
         "concurrency: 8",
     ):
         assert line in shown.splitlines()
+
+
+def test_what_becomes_of_unanswered_messages_can_be_changed(cli: Cli) -> None:
+    cli.good("partner", "add", "shop")
+    assert "unanswered: auto\n" in cli.good("partner", "show", "shop").output
+    cli.good("partner", "set", "shop", "--unanswered", "resend")
+    cli.good("partner", "set", "shop", "--rate", 5)
+    assert "unanswered: resend\n" in cli.good("partner", "show", "shop").output
+    assert "--unanswered" in cli.misused("partner", "set", "shop", "--unanswered", "maybe")
 
 
 def test_what_is_shown_is_what_was_set_whatever_its_brackets(cli: Cli) -> None:
@@ -313,3 +324,30 @@ def rows(cli: Cli, sql: str) -> list[tuple[str, ...]]:
     database = Database.__new__(Database)
     database.path = cli.folder / "whimbrel.db"
     return database.rows(sql)
+
+
+def ages(cli: Cli) -> list[str]:
+    """Return what is shown of a Partner's ages: content, history, visits."""
+    shown = cli.good("partner", "show", "shop").output.splitlines()
+    kept = dict(line.split(": ", 1) for line in shown if "_days" in line)
+    return [kept[f"{name}_days"] for name in ("content", "history", "visit")]
+
+
+def test_what_a_new_partner_sends_is_kept_for_a_time(cli: Cli) -> None:
+    cli.good("partner", "add", "shop")
+    assert ages(cli) == ["30", "365", "365"]
+
+
+def test_how_long_it_is_kept_can_be_set(cli: Cli) -> None:
+    options = ("--content-days", 1, "--history-days", 7, "--visit-days", 2)
+    cli.good("partner", "add", "shop", *options)
+    assert ages(cli) == ["1", "7", "2"]
+    cli.good("partner", "set", "shop", "--history-days", 0)
+    assert ages(cli) == ["1", "0", "2"]
+
+
+@pytest.mark.parametrize("days", [1, 6])
+def test_a_history_is_kept_for_a_week_at_least(cli: Cli, days: int) -> None:
+    told = cli.refused("partner", "add", "shop", "--history-days", days)
+    assert told == "whimbrel: history-days: at least 7, or 0 for ever\n"
+    assert "--visit-days" in cli.misused("partner", "add", "shop", "--visit-days", -1)

@@ -33,6 +33,7 @@ from whimbrel.domain.status import (
     LinkState,
     statuses_to_tell,
 )
+from whimbrel.domain.unanswered import Verdict
 
 S = LinkState
 NOW = START + DAY  # the builder's link expires at this moment
@@ -51,6 +52,15 @@ def becoming(target: LinkState, states: Iterable[LinkState]) -> dict[LinkState, 
 
 FAILED_FOR_GOOD = {"error_code": ErrorCode.CALL_BARRED}
 GIVEN_BACK = {"retry_at": LATER}
+V = Verdict
+DECIDED = {
+    V.SHORT: S.QUEUED,
+    V.WANTED: S.QUEUED,
+    V.LONG: S.FAILED,
+    V.UNWANTED: S.FAILED,
+    V.SPENT: S.FAILED,
+    V.NEEDLESS: S.SPARED,
+}
 EVENTS: dict[str, tuple[Event, dict[LinkState, LinkState]]] = {
     "taken": (Taken(ATTEMPT, NOW, "wamid.2"), becoming(S.SUBMITTED, IN_FLIGHT)),
     "taken, an earlier attempt": (Taken(EARLIER, NOW, "wamid.1"), {}),
@@ -65,7 +75,10 @@ EVENTS: dict[str, tuple[Event, dict[LinkState, LinkState]]] = {
     "put back, an earlier attempt": (PutBack(EARLIER, NOW, LATER), {}),
     "no answer": (NoAnswer(ATTEMPT, NOW, LATER), {S.SUBMITTING: S.UNSURE}),
     "no answer, an earlier attempt": (NoAnswer(EARLIER, NOW, LATER), {}),
-    "grace over": (GraceOver(NOW), {S.UNSURE: S.QUEUED}),
+    **{
+        f"grace over, {verdict.name}": (GraceOver(NOW, verdict), {S.UNSURE: target})
+        for verdict, target in DECIDED.items()
+    },
     "lifetime over": (
         LifetimeOver(NOW),
         becoming(S.EXPIRED, [state for state in UNSETTLED if state is not S.SUBMITTING]),
@@ -114,6 +127,10 @@ def in_state(state: LinkState, **changes: Any) -> Link:
 def test_an_event_moves_a_link_as_the_table_says(name: str, state: LinkState) -> None:
     event, targets = EVENTS[name]
     assert move(in_state(state), event).state is targets.get(state, state)
+
+
+def test_every_verdict_is_in_the_table() -> None:
+    assert set(DECIDED) == set(Verdict)
 
 
 def test_each_move_of_the_picture_is_made_by_some_event() -> None:
@@ -176,12 +193,18 @@ def test_a_lifetime_that_ran_out_is_a_timeout() -> None:
     assert (link.error_code, link.done_at) == (ErrorCode.TIMEOUT, LATER)
 
 
+@pytest.mark.parametrize("verdict", [V.LONG, V.UNWANTED, V.SPENT])
+def test_what_may_have_gone_ends_as_unknown(verdict: Verdict) -> None:
+    link = move(in_state(S.UNSURE), GraceOver(NOW, verdict))
+    assert (link.error_code, link.done_at) == (ErrorCode.UNKNOWN, NOW)
+
+
 @pytest.mark.parametrize(
     ("state", "event", "due_at"),
     [
         (S.SUBMITTING, Again(ATTEMPT, NOW, LATER), LATER),
         (S.SUBMITTING, NoAnswer(ATTEMPT, NOW, LATER), LATER),
-        (S.UNSURE, GraceOver(NOW), NOW),
+        (S.UNSURE, GraceOver(NOW, Verdict.SHORT), NOW),
         (S.SENT, Seen(ATTEMPT, S.FAILED, NOW, **GIVEN_BACK), LATER),
     ],
 )
@@ -244,7 +267,7 @@ def event_of(kind: str, attempt: int, at: int, word: LinkState, again: bool) -> 
         "again": Again(attempt, at, at + 1),
         "put back": PutBack(attempt, at, at + 1),
         "no answer": NoAnswer(attempt, at, at + 1),
-        "grace": GraceOver(at),
+        "grace": GraceOver(at, V.SHORT if again else V.LONG),
         "lifetime": LifetimeOver(at),
         "seen": Seen(attempt, word, at, retry_at=retry_at),
     }

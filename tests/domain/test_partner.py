@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.support.builders import a_partner
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.content import Channel
-from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType, new_profile
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.domain.zones import zone_of
 
 
@@ -72,6 +74,7 @@ def test_a_new_partner_may_send_whatsapp_from_anywhere_and_no_more() -> None:
         message_types=[Channel.WHATSAPP],
         duplicate_control=DuplicateControl.OFF,
         content_window_seconds=0,
+        unanswered=Unanswered.AUTO,
         report_url="",
         signing_secret="",
         traffic_type=TrafficType.TRANSACTIONAL,
@@ -91,14 +94,29 @@ def test_a_new_partner_may_send_whatsapp_from_anywhere_and_no_more() -> None:
         '{"content_window_seconds": -1}',
         '{"rate": -1}',
         '{"burst": 0}',
+        '{"content_days": -1}',
+        '{"history_days": 0.5}',
+        '{"visit_days": null}',
         '{"traffic_type": "3"}',
         '{"duplicate_control": "maybe"}',
+        '{"unanswered": "maybe"}',
         '{"subnet": []}',
     ],
 )
 def test_a_profile_that_makes_no_sense_is_not_read(document: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(document, type=Profile)
+
+
+def test_what_a_new_partner_sends_goes_with_time() -> None:
+    new = new_profile()
+    assert (new.content_days, new.history_days, new.visit_days) == (30, 365, 365)
+    assert replace(new, content_days=0, history_days=0, visit_days=0) == Profile()
+
+
+def test_a_profile_of_before_loses_nothing() -> None:
+    old = msgspec.json.decode('{"senders": ["WHIMBREL"]}', type=Profile)
+    assert (old.content_days, old.history_days, old.visit_days) == (0, 0, 0)
 
 
 def test_profiles_share_no_lists() -> None:

@@ -186,7 +186,7 @@ def test_a_reference_is_the_same_for_every_attempt_and_one_octet() -> None:
 @pytest.mark.parametrize("pause", [0, SECOND, 60 * SECOND, 64 * SECOND, 3600 * SECOND])
 def test_the_references_of_256_messages_in_turn_are_well_spread(pause: int) -> None:
     """Messages to one subscriber must not be mixed: a handset joins parts by reference."""
-    ids = ChainIds(0, 0)
+    ids = ChainIds(0)
     numbers = [link_id(ids.next(START + at * pause), 0) for at in range(256)]
     references = [reference_of(number) for number in numbers]
     assert len(set(references)) > 128

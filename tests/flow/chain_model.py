@@ -5,10 +5,14 @@ certain, and from nothing of `whimbrel.domain`: it shares neither states nor mov
 with the code that it judges. Moments are milliseconds UTC.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
 MINUTE, DAY = 60_000, 86_400_000
+ONE_TIME_CODE = 15 * MINUTE
+"""The longest lifetime with which a message that may have gone is worth a copy."""
+MOST_COPIES = 3
 IN_MOSCOW = 180 * MINUTE
 
 Word = Literal[
@@ -77,6 +81,8 @@ class Step:
     """The furthest word of the channel about each attempt."""
     parts: dict[int, tuple[str, str]] = field(default_factory=dict)
     """Of a long message: the number and the furthest word of each part that was taken."""
+    unanswered: set[int] = field(default_factory=set)
+    """The attempts that had no answer, not even a late one."""
 
     @property
     def reached_its_goal(self) -> bool:
@@ -108,12 +114,15 @@ class ModelChain:
         self.reports: list[tuple[int, int]] = []
         """The position and the status of each report that is owed, in order."""
         self.fall_throughs = 0
+        self.decided: Counter[str] = Counter()
+        """What was decided of links of which nothing was heard: `again` or `failed`."""
         self._get_ready(steps[0], now)
 
     # What the channel says. Each tells whether it was news of the link.
 
     def taken(self, position: int, attempt: int, now: int) -> bool:
         step = self.steps[position]
+        step.unanswered.discard(attempt)
         if attempt != step.attempt:
             return False
         step.handed_at = now
@@ -148,6 +157,7 @@ class ModelChain:
 
     def no_answer(self, position: int, attempt: int, until: int) -> bool:
         step = self.steps[position]
+        step.unanswered.add(attempt)
         if step.word != "out" or attempt != step.attempt:
             return False
         step.word, step.patience = "unsure", until
@@ -201,18 +211,38 @@ class ModelChain:
                 self.go_on(now)
                 return  # one that gets its turn by this has it until the next look
 
-    def patience_over(self, now: int, grace: int) -> None:
-        for step in self.steps:
+    def patience_over(self, now: int, grace: int, rule: str) -> None:
+        for position, step in enumerate(self.steps):
             if step.word == "unsure" and step.patience <= now:
-                step.word, step.due = "ready", now
+                self._decide(position, now, rule)
                 self.go_on(now)
             elif step.word == "out" and step.patience <= now:
-                step.word, step.patience = "unsure", now + grace
+                self._interrupted(step, now + grace)
+
+    def _decide(self, position: int, now: int, rule: str) -> None:
+        """It may have gone, and nothing was heard of it."""
+        step = self.steps[position]
+        silent = [attempt for attempt in step.unanswered if attempt not in step.heard]
+        if any(before.reached_its_goal for before in self.steps[:position]):
+            step.word = "spared"
+        elif len(silent) < MOST_COPIES and (
+            rule == "resend" or (rule == "auto" and step.ttl <= ONE_TIME_CODE)
+        ):
+            step.word, step.due = "ready", now
+            self.decided["again"] += 1
+        else:
+            self._become(position, "failed")
+            self.decided["failed"] += 1
 
     def restarted(self, now: int, grace: int) -> None:
         for step in self.steps:
             if step.word == "out":
-                step.word, step.patience = "unsure", now + grace
+                self._interrupted(step, now + grace)
+
+    @staticmethod
+    def _interrupted(step: Step, until: int) -> None:
+        step.word, step.patience = "unsure", until
+        step.unanswered.add(step.attempt)
 
     def blocked(self, channel: str, before: int, now: int) -> None:
         """The channel's sender has taken nothing since `before`, and longer."""
@@ -270,7 +300,9 @@ class ModelChain:
         step.word, step.due = "ready", step.end if opens is None else opens
 
     def _is_awaited(self, position: int, attempt: int) -> bool:
+        """Take the answer to an attempt; tell whether it is still waited for."""
         step = self.steps[position]
+        step.unanswered.discard(attempt)
         return step.word in {"out", "unsure"} and step.attempt == attempt
 
     @staticmethod

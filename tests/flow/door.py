@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tests.support.builders import SENDER, SUBSCRIBER, a_partner
 from tests.support.clock import FakeClock
-from whimbrel.domain.chain_id import ChainIds
+from whimbrel.domain.chain_id import ChainIds, moment_after
 from whimbrel.domain.content import Channel
 from whimbrel.domain.refusal import Refusal
 from whimbrel.domain.request import MessageRequest, SendRequest
@@ -90,7 +90,7 @@ class Door:
             clock,
             self.gatekeeper,
             senders,
-            ChainIds(0, last),
+            ChainIds(0, begin=moment_after(last)),
             numbering=self.numbering,
             shortening=self.shortening,
             queue_limit=QUEUE_LIMIT,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tests.support.builders import SENDER, Database
 from tests.support.clock import FakeClock
@@ -11,9 +11,11 @@ from whimbrel.domain.chain import PartsTaken
 from whimbrel.domain.content import Channel, Content
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.ingest import Ingest
+from whimbrel.flow.membership import Member, Membership
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.timers import Timers
 from whimbrel.metrics import Metrics
@@ -103,6 +105,8 @@ class Journey:
             Channel.SMS, self.sms, throughput=0.0, pair_pacing=False, concurrency=64
         )
         self.lines = {(Channel.WHATSAPP, SENDER): self.line, (Channel.SMS, SENDER): self.sms_line}
+        self.rules: Mapping[int, Unanswered] = {}
+        """What Partners want of unanswered submits; AUTO for those that are not in it."""
         self.woken: Counter[str] = Counter()
         self.blamed: list[Receipt] = []
         self.dispatcher = Dispatcher(
@@ -120,6 +124,7 @@ class Journey:
             clock,
             self.metrics,
             grace=GRACE,
+            rules=lambda: self.rules,
             unheard=lambda: unheard(self.lines),
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),
@@ -142,6 +147,12 @@ class Journey:
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),
         )
+
+    async def recover(self) -> None:
+        """Take over what a process of the same number has left behind, as a start does."""
+        for _ in range(2):  # the stages here have claimed without a place of their own
+            member = Member("test", ("dispatch", "smpp"), alone=True)
+            await Membership(self.store, self.clock, self.metrics, member, grace=GRACE).join()
 
     async def dispatch(self) -> int | None:
         """Step once and let all submits end; return when the dispatcher wants to look again."""

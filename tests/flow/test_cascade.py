@@ -202,7 +202,8 @@ async def test_an_unsure_sms_does_not_go_again_behind_a_late_success(
     await journey.live_until(START + 2 * GRACE)
     assert len(journey.sms.submissions) == 1
     assert database.states() == [S.DELIVERED, S.SPARED]
-    assert journey.count("ambiguous_resubmits_total") == 0
+    assert not journey.metrics.resubmits._metrics
+    assert not journey.metrics.given_up._metrics
     await journey.ingest.file([an_echo(S.DELIVERED, link_id=link_id(1, 1))])
     assert database.told_by_link()[-2:] == [(1, 0), (1, 2)]
 
@@ -437,7 +438,7 @@ async def test_a_restart_between_the_end_of_a_lifetime_and_the_fall_through_lose
         await journey.ingest.file([an_echo(S.DELIVERED)])
     journey.clock.moment = END
     after = Journey(journey.store, database, journey.clock)
-    await after.timers.recover()
+    await after.recover()
     await after.live_until(END + MINUTE)
     assert len(after.sms.submissions) == 1
     assert sum(reasons(after).values()) == 1

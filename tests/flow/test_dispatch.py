@@ -3,12 +3,14 @@
 import asyncio
 import random
 import sqlite3
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
 from tests.flow.rig import GRACE, LEASE, Journey, a_fault
 from tests.support.builders import (
+    A_CODE,
     SENDER,
     SUBSCRIBER,
     Database,
@@ -143,7 +145,7 @@ async def test_a_fault_of_the_connector_itself_leaves_the_attempt_to_the_timers(
 
 async def without_answer(journey: Journey) -> None:
     journey.connector.script.append(a_fault(F.NO_ANSWER))
-    await accept(journey.store, a_chain())
+    await accept(journey.store, a_chain(link=A_CODE))
     await journey.dispatch()
 
 
@@ -179,22 +181,54 @@ async def test_without_a_receipt_there_is_one_more_submit_after_the_grace(
 async def test_such_cases_are_counted(journey: Journey) -> None:
     await without_answer(journey)
     assert journey.count("ambiguous_submits_total", sender=SENDER) == 1
-    assert journey.count("ambiguous_resubmits_total") == 0
+    again = {"channel": "WHATSAPP", "reason": "short"}
+    assert journey.count("ambiguous_resubmits_total", **again) == 0
     journey.clock.advance(GRACE)
     await journey.timers.step()
-    assert journey.count("ambiguous_resubmits_total") == 1
+    assert journey.count("ambiguous_resubmits_total", **again) == 1
 
 
-async def test_an_outcome_that_could_not_be_stored_is_not_sent_again_blindly(
+@pytest.fixture
+def locked_at_the_submit(
     journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[sqlite3.Connection]:
+    """The store takes nothing from the moment on when the submit is on the wire."""
     monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
     other = sqlite3.connect(database.path, isolation_level=None)
     journey.connector.watch = lambda _: other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+async def test_an_outcome_is_stored_as_soon_as_the_store_takes_it(
+    journey: Journey,
+    database: Database,
+    locked_at_the_submit: sqlite3.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unlock(_: float) -> None:
+        locked_at_the_submit.execute("ROLLBACK")
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
     await accept(journey.store, a_chain())
     await journey.dispatch()
-    other.execute("ROLLBACK")
-    other.close()
+    assert (database.state(), outcomes(database)) == (S.SUBMITTED, ["submitted"])
+
+
+async def test_an_outcome_that_dies_with_its_process_is_not_sent_again_blindly(
+    journey: Journey,
+    database: Database,
+    locked_at_the_submit: sqlite3.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def die(_: float) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", die)
+    await accept(journey.store, a_chain())
+    await journey.dispatch()
+    monkeypatch.undo()
+    locked_at_the_submit.execute("ROLLBACK")
     assert database.state() is S.SUBMITTING
     await journey.ingest.file([an_echo(S.SENT)])
     journey.clock.advance(LEASE + GRACE)
@@ -209,8 +243,9 @@ async def test_a_start_gives_interrupted_submits_their_grace(
     await accept(journey.store, a_chain())
     journey.connector.gate = asyncio.Event()
     await journey.dispatcher.step()
-    await journey.timers.recover()
+    await journey.recover()
     assert (database.state(), database.link()["due_at"]) == (S.UNSURE, START + GRACE)
+    assert journey.count("interrupted_submits_total") == 1
     journey.connector.gate.set()
     await journey.dispatcher.drain()
 

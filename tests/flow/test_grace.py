@@ -3,7 +3,15 @@
 import pytest
 
 from tests.flow.rig import GRACE, PATIENCE, Journey, a_fault
-from tests.support.builders import SUBSCRIBER, Database, a_cascade, a_chain, a_receipt, accept
+from tests.support.builders import (
+    A_CODE,
+    SUBSCRIBER,
+    Database,
+    a_cascade,
+    a_chain,
+    a_receipt,
+    accept,
+)
 from whimbrel.channels.connector import SubmitFault
 from whimbrel.clock import SECOND
 from whimbrel.domain.chain import Chain
@@ -11,7 +19,7 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.status import LinkState
 
 S = LinkState
-SMS = {"channel": Channel.SMS}
+SMS = {"channel": Channel.SMS, **A_CODE}
 OUTAGE = 5 * GRACE
 
 

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.flow.chain_model import UNDER_WAY, Hours, ModelChain, Step, Word
+from tests.flow.chain_model import MOST_COPIES, UNDER_WAY, Hours, ModelChain, Step, Word
 from tests.flow.door import Door, a_message, a_request, stored
 from tests.flow.rig import GRACE, LEASE, PATIENCE, TIMEOUT, Journey, ScriptedConnector, a_fault
 from tests.support.builders import SENDER, Database, a_receipt, add_partners_to
@@ -41,6 +41,7 @@ from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.refusal import Refusal
 from whimbrel.domain.request import CascadeRequest, MessageRequest, ScheduleRequest
 from whimbrel.domain.status import LinkState
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow import gatekeeper
 from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.store.chains import last_chain_id
@@ -122,7 +123,7 @@ texts = st.sampled_from(["short", "long"])
 sms = st.builds(
     lambda text, ttl: a_message(type="SMS", content_type=None, text=None, plain_text=text, ttl=ttl),
     texts,
-    st.sampled_from([1, 2, 60]),
+    st.sampled_from([1, 2, 10, 60]),
 )
 
 
@@ -134,6 +135,7 @@ whatsapp_before_another = st.builds(whatsapp, st.sampled_from([30, 90, 3_600]), 
 last_whatsapp = st.just(whatsapp(24, "HOURS"))
 
 
+rules = st.sampled_from([*Unanswered, Unanswered.RESEND])
 outcomes = st.sampled_from([*["taken"] * 7, *["refused", "again", "broken", "part"] * 2, "silence"])
 early_words: st.SearchStrategy[Word] = st.sampled_from(["sent", "failed", "delivered"])
 
@@ -186,7 +188,7 @@ class Chains(RuleBasedStateMachine):
         self.models: dict[int, ModelChain] = {}
         self.parked: dict[tuple[str, str], tuple[int, Word, int | None]] = {}
         self.ranks: dict[int, LinkState] = {}
-        self.fell_before = 0
+        self.rule = Unanswered.AUTO
         self.numbers_known: dict[str, Made] = {}
         self.run(self._open(first=True))
 
@@ -206,7 +208,13 @@ class Chains(RuleBasedStateMachine):
             self.line_of(pause.channel).pause = pause
         last = await self.store.read(last_chain_id, None)
         self.door = Door(self.store, self.clock, senders=SENDERS, last=last)
-        await self.door.configure_quietly(cascades=True, message_types=list(Channel))
+        await self._configure()
+
+    async def _configure(self) -> None:
+        await self.door.configure_quietly(
+            cascades=True, message_types=list(Channel), unanswered=self.rule
+        )
+        self.journey.rules = self.door.partners.unanswered
 
     def line_of(self, channel: str) -> SenderLine:
         return self.journey.lines[Channel(channel), SENDER]
@@ -234,8 +242,9 @@ class Chains(RuleBasedStateMachine):
 
     # Accept
 
-    @initialize(first=requests(), second=requests())
-    def begin(self, first: Asked, second: Asked) -> None:
+    @initialize(first=requests(), second=requests(), rule=rules)
+    def begin(self, first: Asked, second: Asked, rule: Unanswered) -> None:
+        self.want(rule)
         self.accept(first, served=True)
         self.accept(second, served=False)
 
@@ -280,6 +289,12 @@ class Chains(RuleBasedStateMachine):
         # Nobody can tell that an SMS was read.
         aim: Any = "delivered" if goal and message.type == "SMS" else goal and goal.lower()
         return Step(message.type, aim, message.ttl * unit)
+
+    @rule(rule=rules)
+    def want(self, rule: Unanswered) -> None:
+        """The operator changes what becomes of what may have gone."""
+        self.rule = rule
+        self.run(self._configure())
 
     # Dispatch
 
@@ -335,6 +350,18 @@ class Chains(RuleBasedStateMachine):
                 self._answer(connector, 0, data.draw(outcomes))
         if self._made:
             self._file(data.draw(st.lists(self._words(), max_size=2)))
+
+    @precondition(lambda self: not all(model.is_settled for model in self.models.values()))
+    @rule(times=st.sampled_from([1, 2, MOST_COPIES + 1, MOST_COPIES + 1]))
+    def hear_nothing(self, times: int) -> None:
+        """Whatever goes is never answered, and one grace after the other ends."""
+        for _ in range(times):
+            self.dispatch()
+            for connector in self.connectors:
+                while connector.open:
+                    self._answer(connector, 0, "silence")
+            self._go_to(self.now + GRACE)
+            self.timers()
 
     @precondition(_is_open)
     @rule(data=st.data(), outcome=outcomes)
@@ -550,7 +577,7 @@ class Chains(RuleBasedStateMachine):
         self.run(self.journey.timers.step())
         for model in self.models.values():
             model.time_over(self.now)
-            model.patience_over(self.now, GRACE)
+            model.patience_over(self.now, GRACE, self.rule)
         self.a_links_rank_never_falls_but_by_the_legal_moves()
 
     @rule()
@@ -627,8 +654,8 @@ class Chains(RuleBasedStateMachine):
         self.run(self._crash())
         for model in self.models.values():
             model.restarted(self.now, GRACE)
-            self.fell_before += model.fall_throughs
             model.fall_throughs = 0
+            model.decided.clear()
 
     async def _crash(self) -> None:
         """Lose all that is in memory, with every answer that had not been recorded."""
@@ -641,7 +668,7 @@ class Chains(RuleBasedStateMachine):
         self.door.gatekeeper.close()
         await self.store.close()
         await self._open()
-        await self.journey.timers.recover()
+        await self.journey.recover()
 
     # What must hold after each step
 
@@ -689,6 +716,19 @@ class Chains(RuleBasedStateMachine):
             for reason in ("failed", "expired", "unread", "blocked")
         )
         assert counted == sum(model.fall_throughs for model in self.models.values())
+
+    @invariant()
+    def what_may_have_gone_twice_is_counted_and_bounded(self) -> None:
+        metrics = self.journey.metrics
+        for metric, what in ((metrics.resubmits, "again"), (metrics.given_up, "failed")):
+            counted = sum(child._value.get() for child in metric._metrics.values())
+            assert counted == sum(model.decided[what] for model in self.models.values())
+        silent = self.rows(
+            "SELECT count(*) FROM submits s WHERE outcome = 'no answer' AND NOT EXISTS (SELECT 1"
+            " FROM receipts r WHERE r.link_id = s.link_id AND r.attempt = s.attempt)"
+            " GROUP BY link_id"
+        )
+        assert max((count for (count,) in silent), default=0) <= MOST_COPIES
 
     # The end of time
 

@@ -22,8 +22,9 @@ from whimbrel.domain.request import CascadeRequest, MessageRequest
 from whimbrel.domain.short_url import Draft, ShortUrlMode, ShortUrlRules, drafted, uid_space
 from whimbrel.flow import gatekeeper
 from whimbrel.flow.checks import check
+from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
-from whimbrel.flow.shortening import Shortening, gateway_base
+from whimbrel.flow.shortening import Shortening
 from whimbrel.metrics import Metrics
 from whimbrel.settings import ServerSettings, Settings, SettingsError, ShortUrlSettings
 from whimbrel.store.chains import accept_chains

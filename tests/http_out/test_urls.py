@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whimbrel.http_out import MAX_URL_LENGTH, redact, usable_url
+from whimbrel.http_urls import MAX_URL_LENGTH, redact, usable_url
 
 
 @pytest.mark.parametrize(

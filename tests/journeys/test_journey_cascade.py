@@ -218,7 +218,8 @@ class Mortal(NamedTuple):
 
     async def send(self) -> str:
         first = on_whatsapp("Hello", **LIFETIME)
-        request = a_request(SILENT, first, by_sms("Hello by SMS"))
+        # Its lifetime is that of a one-time code: if it dies with the gateway it goes again.
+        request = a_request(SILENT, first, by_sms("Hello by SMS", ttl=10))
         return (await send(self.client, self.installation.url, request)).mt_num
 
 

@@ -62,8 +62,10 @@ class Load:
 async def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     place = Installation(tmp_path, sections={"dispatch": {"ambiguity_grace_seconds": 5.0}})
     receiver = Receiver()
+    # What died before it left goes again, and nothing else: receipts tell of all that did leave.
     options = ["--default-sender", "WHIMBREL", "--report-url", receiver.url]
-    await place.add_partner(LOGIN, PASSWORD, *options, "--duplicate-control", "return")
+    options += ["--duplicate-control", "return", "--unanswered", "resend"]
+    await place.add_partner(LOGIN, PASSWORD, *options)
     load = Load(place.url)
     gateways: list[Running] = []
 

@@ -253,7 +253,7 @@ async def test_an_smsc_that_comes_late_gets_all_that_has_waited(tmp_path: Path) 
 
 
 async def test_an_answer_that_comes_after_it_was_given_up_still_counts(tmp_path: Path) -> None:
-    """The receipts come long after the grace: without the answers all would go again."""
+    """The receipts come long after the grace: without the answers all would have failed."""
     receiver = Receiver()
     async with node_smsc() as smsc, receiver.up():
         late = {"answer_delay": 400, "receipts": "after", "receipt_delay": 1_500}

@@ -161,8 +161,10 @@ async def a_burst(folder: Path, stranger: Stranger) -> AsyncIterator[Burst]:
                 "smpp.main": {"port": tap.port, "submit_window": WINDOW},
             },
         )
+        # Parts of long messages whose answers are lost have no receipt that could be known: for
+        # these it is the Partner's choice between a copy and a loss.
         options = ["--default-sender", "WHIMBREL", "--type", "SMS", "--report-url", receiver.url]
-        await place.add_partner(LOGIN, PASSWORD, *options)
+        await place.add_partner(LOGIN, PASSWORD, *options, "--unanswered", "resend")
         async with stranger(place) as smsc:
             tap.behind = smsc.port
             yield Burst(place, receiver, tap, smsc)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.builders import (
+    A_CODE,
     SMS_LANE,
     SUBSCRIBER,
     Database,
@@ -34,7 +35,7 @@ def from_smsc(number: str = "17", state: LinkState = S.DELIVERED, to: str = SUBS
 
 async def begin(store: SqliteStore, *chain_ids: int, text: str = "Hello") -> None:
     """Let SMS to one subscriber be under way."""
-    sms = {"channel": Channel.SMS, "content": Text(text)}
+    sms = {"channel": Channel.SMS, "content": Text(text), **A_CODE}
     await accept(store, *(a_chain(chain_id, link=sms) for chain_id in chain_ids))
     await claim(store, lane=SMS_LANE)
 
@@ -44,8 +45,8 @@ def parked(database: Database) -> int:
 
 
 async def grace_over(store: SqliteStore) -> list[tuple[LinkState, LinkState]]:
-    moved = await store.write(settle_limbo, Tick(GRACE_OVER, GRACE_OVER + MINUTE))
-    return [(one.before, one.after) for one in moved if one]
+    settled = await store.write(settle_limbo, Tick(GRACE_OVER, GRACE_OVER + MINUTE))
+    return [(one.before, one.after) for one in settled.moved if one]
 
 
 @pytest.mark.parametrize("early", [True, False], ids=["before", "after"])

@@ -27,11 +27,13 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
 from whimbrel.domain.schedule import parse
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.domain.unanswered import Verdict
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.sqlite import SqliteStore
 from whimbrel.store.timers import (
     BATCH,
     Blockade,
+    Ended,
     Tick,
     bypass_links,
     expire_links,
@@ -97,6 +99,14 @@ async def bypassed(store: SqliteStore) -> Moved | None:
     return moved
 
 
+async def unheard(store: SqliteStore) -> Moved | None:
+    await accept(store, a_cascade())
+    await claim(store)
+    await answer(store, NoAnswer(1, START, START + MINUTE))
+    settled = await store.write(settle_limbo, Tick(START + MINUTE, START + DAY))
+    return settled.moved[0]
+
+
 Miss = Callable[[SqliteStore], Awaitable[Moved | None]]
 MISSES: dict[Miss, tuple[LinkState, ErrorCode, list[tuple[int, int]]]] = {
     # What it ends as, and what the Partner is told.
@@ -105,6 +115,7 @@ MISSES: dict[Miss, tuple[LinkState, ErrorCode, list[tuple[int, int]]]] = {
     expired: (S.EXPIRED, ErrorCode.TIMEOUT, [(0, 0), (0, 5)]),
     failed_before_the_answer: (S.FAILED, ErrorCode.FILTERED, [(0, 0), (0, 5)]),
     bypassed: (S.FAILED, ErrorCode.UNROUTED, [(0, 5)]),
+    unheard: (S.FAILED, ErrorCode.UNKNOWN, [(0, 5)]),
 }
 
 
@@ -419,9 +430,9 @@ async def test_an_unsure_link_that_was_spared_may_have_gone_after_all(
     await answer(store, NoAnswer(1, START, START + MINUTE), position=1)
     await receive(store, an_echo(S.DELIVERED))
     assert database.states() == [S.DELIVERED, S.UNSURE]
-    [moved] = await store.write(settle_limbo, Tick(START + MINUTE, START + DAY))
-    assert moved
-    assert moved.after is S.SPARED  # so that nobody counts it as going again
+    settled = await store.write(settle_limbo, Tick(START + MINUTE, START + DAY))
+    assert [one.after for one in settled.moved if one] == [S.SPARED]
+    assert settled.ended == [Ended(Channel.SMS, Verdict.NEEDLESS)]
     assert await claim(store, lane=SMS_LANE, now=START + MINUTE) == []
     await receive(store, an_echo(S.DELIVERED, link_id=SECOND_ONE))
     assert database.states() == [S.DELIVERED, S.DELIVERED]
@@ -527,8 +538,8 @@ async def test_an_event_of_another_link_does_not_make_a_chain_go_twice(
     await claim(store, lane=SMS_LANE)
     await answer(store, NoAnswer(1, START, START + MINUTE), position=1)
     events = [
-        LinkEvent(SECOND_ONE, GraceOver(END), END),
-        LinkEvent(FIRST, GraceOver(END), END),
+        LinkEvent(SECOND_ONE, GraceOver(END, Verdict.SHORT), END),
+        LinkEvent(FIRST, GraceOver(END, Verdict.SHORT), END),
     ]
     [queued, _] = [await store.write(move_links, event) for event in events]
     assert queued

@@ -12,6 +12,7 @@ from whimbrel.store import (
     links,
     numbering,
     parts,
+    purge,
     receipts,
     reports,
     short_urls,
@@ -22,8 +23,8 @@ from whimbrel.store.engine import Statement
 from whimbrel.store.sqlite import connect
 
 MODULES = [
-    *(chains, click_reports, clicks, links, numbering, parts, receipts, reports, short_urls),
-    *(submits, timers),
+    *(chains, click_reports, clicks, links, numbering, parts, purge, receipts, reports),
+    *(short_urls, submits, timers),
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -34,8 +35,6 @@ STATEMENTS = [
 SHORT = {"SCAN busy", "SCAN due", "SCAN CONSTANT ROW"}
 """What a statement scans of its own making: the lanes so far, what is due, the row to insert."""
 MAY_SCAN = {
-    # SQLite's own check of foreign keys, skipped at run time while none is violated.
-    (chains, "_INSERT_CHAIN"): {"SCAN reports", "SCAN links"},
     # At the start of a process.
     (reports, "_RELEASE_CLAIMS"): {"SCAN reports USING INDEX reports_due"},
     (timers, "_ABANDONED"): {"SCAN links USING INDEX links_limbo"},
@@ -52,6 +51,7 @@ MAY_SCAN = {
     (receipts, "_ANY_PARKED"): {
         "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"
     },
+    (purge, "_OLDEST_INBOUND"): {"SCAN mo_messages USING COVERING INDEX mo_messages_received_at"},
 }
 INDEXES = {
     (chains, "_BY_REF"): "chains_dedupe_ref",
@@ -72,6 +72,15 @@ INDEXES = {
     (reports, "_CLAIM"): "reports_due",
     (reports, "_PROMOTE"): "reports_open",
     (click_reports, "_INSERT"): "reports_open",
+    (purge, "_OLD"): "chains_partner",
+    (purge, "_OLD_WITH_CONTENT"): "chains_with_content",
+    (purge, "_STILL_OPEN"): "reports_open",
+    (purge, "_REMOVE_REPORTS"): "reports_link_status",
+    (purge, "_FORGET_WHOSE"): "short_urls_chain",
+    (purge, "_OLDEST_VISIT"): "clicks_partner",
+    (purge, "_REMOVE_VISITS"): "clicks_partner",
+    (purge, "_OLDEST_INBOUND"): "mo_messages_received_at",
+    (purge, "_REMOVE_INBOUND"): "mo_messages_received_at",
     (clicks, "_ENDED"): "short_urls_expires",
     (clicks, "_IDLE"): "short_urls_idle",
     (clicks, "_FORGET_VISITS"): "clicks_uid",
@@ -81,6 +90,7 @@ IN_ORDER = [
     *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
     (chains, "_CLAIM"),
     (reports, "_CLAIM"),
+    *((purge, name) for name in ("_OLD", "_OLD_WITH_CONTENT", "_REMOVE_VISITS", "_REMOVE_INBOUND")),
 ]
 
 

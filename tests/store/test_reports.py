@@ -22,6 +22,7 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.store.chains import accept_chains
+from whimbrel.store.nodes import Departure, NewNode, bury_nodes, join_nodes
 from whimbrel.store.reports import (
     Redelivery,
     ReportAttempt,
@@ -31,7 +32,6 @@ from whimbrel.store.reports import (
     due_report_lanes,
     record_report_attempts,
     redeliver_reports,
-    release_report_claims,
     report_lane,
 )
 from whimbrel.store.sqlite import SqliteStore
@@ -257,7 +257,8 @@ async def test_a_restart_frees_first_attempts_and_leaves_pauses_alone(
     await submit(store, 2, "wamid.2")
     first, second = await take(store)
     await settle(store, second, R.DUE, next_at=START + DAY)
-    await store.write(release_report_claims, START + 1)
+    await store.write(join_nodes, NewNode("token", "node", "reports", "1", START, START))
+    await store.write(bury_nodes, Departure(0, "token", START + 1, START + 1))
     freed = await take(store, now=START + 1)
     assert [report.report_id for report in freed] == [first.report_id]
 

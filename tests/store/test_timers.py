@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.builders import (
+    A_CODE,
     Database,
     a_chain,
     accept,
@@ -16,8 +17,9 @@ from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import NoAnswer
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.store.nodes import Departure, NewNode, bury_nodes, join_nodes
 from whimbrel.store.sqlite import SqliteStore
-from whimbrel.store.timers import BATCH, Tick, abandon_submits, expire_links, settle_limbo
+from whimbrel.store.timers import BATCH, Tick, expire_links, settle_limbo
 
 S = LinkState
 GRACE = MINUTE
@@ -29,7 +31,7 @@ def tick(now: int) -> Tick:
 
 
 async def without_answer(store: SqliteStore, chain_id: int = 1) -> None:
-    await accept(store, a_chain(chain_id))
+    await accept(store, a_chain(chain_id, link=A_CODE))
     await claim(store)
     await answer(store, NoAnswer(1, START, START + GRACE), chain_id)
 
@@ -144,7 +146,7 @@ async def test_a_lost_lease_may_have_gone(
 async def test_and_has_its_grace_before_another_attempt(
     store: SqliteStore, database: Database
 ) -> None:
-    await accept(store, a_chain())
+    await accept(store, a_chain(link=A_CODE))
     await claim(store)
     lost_at = START + MINUTE
     await store.write(settle_limbo, tick(lost_at))
@@ -162,7 +164,10 @@ async def test_a_restart_gives_up_the_leases_of_the_dead(
     await accept(store, a_chain(1), a_chain(2, link={"due_at": END - 1}))
     await without_answer(store, 3)
     await claim(store)
-    assert await store.write(abandon_submits, tick(START + 1)) == 1
+    await store.write(join_nodes, NewNode("token", "node", "dispatch", "1", START, START))
+    departure = Departure(0, "token", START + 1, START + 1 + GRACE)
+    assert await store.write(bury_nodes, departure) == 1
+    assert await store.write(bury_nodes, departure) is None
     assert [database.state(number) for number in (1, 2, 3)] == [S.UNSURE, S.QUEUED, S.UNSURE]
     assert [database.link(number)["due_at"] for number in (1, 3)] == [
         START + 1 + GRACE,

@@ -49,6 +49,8 @@ from whimbrel.store.submits import SubmitRecord, record_submits
 SENDER = "WHIMBREL"
 PARTNER_ID = 1
 SUBSCRIBER = "79161234567"
+A_CODE = {"ttl": 10 * MINUTE}
+"""What makes a link one that goes again where nothing is heard of its submit."""
 
 
 def a_link(chain_id: int = 1, **changes: Any) -> NewLink:

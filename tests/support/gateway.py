@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from tests.support.builders import Database
 from whimbrel.app import Gateway
 from whimbrel.clock import Clock, SystemClock
 from whimbrel.domain.partner import Partner, Profile
 from whimbrel.domain.password import hash_password
 from whimbrel.serving import serve_app
 from whimbrel.settings import Settings, WhatsappAccount
-from whimbrel.store.migrate import upgrade
 from whimbrel.store.partners import PartnerChange, add_partners
 from whimbrel.store.sqlite import SqliteStore
 
@@ -85,9 +85,7 @@ async def running_gateway(
     On a free port, or on `port`.
     """
     settings = settings or Settings(whatsapp={"main": an_account()})
-    path = folder / "whimbrel.db"
-    upgrade(path)
-    store = SqliteStore(path)
+    store = SqliteStore(Database(folder / "whimbrel.db").path)
     for login, profile in (partners or {LOGIN: a_profile()}).items():
         partner = Partner(0, login, _hashed(PASSWORD), False, profile)
         await store.write(add_partners, PartnerChange(partner, SystemClock().now()))

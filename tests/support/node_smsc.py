@@ -6,6 +6,7 @@ share would show. Where node or npm is missing, tests that need it are skipped, 
 
 import asyncio
 import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -136,11 +137,18 @@ def _installed() -> tuple[Path, str] | str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return "node and npm are not installed"
-    lock = (_SOURCE / "package-lock.json").read_bytes()
-    folder = _INSTALLED / hashlib.sha256(lock).hexdigest()[:16]
-    if (folder / "complete").exists():
-        return folder, node
+    wanted = (_SOURCE / "package-lock.json").read_bytes()
+    folder = _INSTALLED / hashlib.sha256(wanted).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes at once
+        return _install(folder, npm) or (folder, node)
+
+
+def _install(folder: Path, npm: str) -> str | None:
+    """Install the strangers into a folder that may have them; return what went wrong."""
+    if (folder / "complete").exists():
+        return None
     for name in ("package.json", "package-lock.json"):
         shutil.copy(_SOURCE / name, folder / name)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
@@ -158,7 +166,7 @@ def _installed() -> tuple[Path, str] | str:
     if done.returncode:
         return f"npm ci failed: {done.stderr[-500:]}"
     (folder / "complete").touch()
-    return folder, node
+    return None
 
 
 def _do_without(reason: str) -> NoReturn:

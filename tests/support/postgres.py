@@ -24,8 +24,9 @@ import asyncpg
 from tests.support.builders import Questions
 from tests.support.processes import free_ports
 from whimbrel.domain.chain_id import link_id
+from whimbrel.store.engine import PoolLimits
 from whimbrel.store.migrate import upgrade_postgres
-from whimbrel.store.postgres import PoolLimits, PostgresStore
+from whimbrel.store.postgres import PostgresStore
 from whimbrel.store.schema import SERIALS, metadata
 
 T = TypeVar("T")

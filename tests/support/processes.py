@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.builders import Database
+
 # Bounds that only end a test which has failed already.
 STARTED_WITHIN = 30.0
 ENDED_WITHIN = 30.0
@@ -146,9 +148,10 @@ async def finished(
     folder: Path,
     stdin: str = "",
     environment: dict[str, str] | None = None,
+    program: tuple[str | Path, ...] = WHIMBREL,
 ) -> Finished:
     """Run `whimbrel` with arguments in `folder` until it ends by itself."""
-    command = (*WHIMBREL, *arguments)
+    command = (*program, *arguments)
     process = await _spawn(command, folder, environment, stdin=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(ENDED_WITHIN):
@@ -179,19 +182,18 @@ async def _spawn(
     )
 
 
-_taken: set[int] = set()
+_claims: list[contextlib.ExitStack] = []
 
 
 def free_ports(count: int) -> int:
-    """Return the first of `count` free ports in a row.
+    """Return the first of `count` free ports in a row; nobody else who asks here gets them.
 
     They are below the range that the system gives to outgoing connections, one of which could
     otherwise take a port while its process is being restarted.
     """
     for first in range(20_000 + os.getpid() * 7 % 8_000, 32_000, count):
         ports = range(first, first + count)
-        if _taken.isdisjoint(ports) and all(map(_is_free, ports)):
-            _taken.update(ports)
+        if all(map(_is_free, ports)) and _claimed(ports):
             return first
     raise OSError("no free ports")
 
@@ -203,6 +205,23 @@ def _is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def _claimed(ports: range) -> bool:
+    """Claim TCP ports by the UDP ports of the same numbers, which nobody needs.
+
+    Tests run in several processes at once, and not only ours: all of them see these, which last as
+    long as the process that has them.
+    """
+    with contextlib.ExitStack() as claims:
+        for port in ports:
+            claim = claims.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            try:
+                claim.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+        _claims.append(claims.pop_all())
     return True
 
 
@@ -239,6 +258,7 @@ class Installation:
     ) -> None:
         self.folder = folder
         self.config = folder / "whimbrel.toml"
+        Database(folder / "whimbrel.db")  # so that no first command has to make it
         port = free_ports(3 if smpp else 2)
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox_url = f"http://127.0.0.1:{port + 1}"

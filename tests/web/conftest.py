@@ -16,8 +16,13 @@ FOLDER = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of a module in one loop, the one of its gateway."""
+    """Run the tests of a module in one loop, the one of its gateway.
+
+    And give Schemathesis's tests, one an operation, ids of their own, which they lack.
+    """
     for item in items:
+        if operation := getattr(item, "operation_label", None):
+            item._id = item.id.with_params(operation)
         if item.path.parent == FOLDER and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 

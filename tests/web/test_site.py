@@ -138,7 +138,8 @@ async def test_without_its_store_it_lives_but_is_not_ready(tmp_path: Path) -> No
 
 NAMES = {
     *("accepts", "accept_seconds", "submits", "submit_seconds", "ambiguous_submits"),
-    *("ambiguous_resubmits", "receipts", "late_deliveries", "expired_links", "webhooks"),
+    *("ambiguous_resubmits", "ambiguous_failures", "interrupted_submits", "receipts"),
+    *("late_deliveries", "expired_links", "webhooks"),
     *("webhook_updates", "reports", "report_seconds", "report_age_seconds", "queue_depth"),
     *("queue_oldest_age_seconds", "sender_paused", "sender_rate"),
 }

@@ -1,64 +1,57 @@
-"""The command line, one file a noun."""
+"""The command line, one file a noun.
+
+A command imports its own noun alone, so that `whimbrel partner list` does not wait for the modules
+of the gateway, nor the gateway for the sandbox's. Help, and a noun that is none, need them all.
+"""
 
 import sqlite3
+import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
-from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
-from whimbrel import __version__
-from whimbrel.cli import (
-    db,
-    demo,
-    doctor,
-    inbound,
-    links,
-    message,
-    numbering,
-    partner,
-    reports,
-    sandbox,
-    serve,
-    status,
-)
 from whimbrel.cli.terminal import fail
 from whimbrel.settings import SettingsError
 from whimbrel.store.engine import StoreUnavailable
 
-app = typer.Typer(
-    name="whimbrel",
-    help="A self-hosted gateway for business messages on WhatsApp and SMS.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
+NOUNS = (
+    "demo",
+    "serve",
+    "sandbox",
+    "status",
+    "doctor",
+    "version",
+    "partner",
+    "message",
+    "reports",
+    "inbound",
+    "numbering",
+    "links",
+    "db",
 )
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("sandbox")(sandbox.sandbox)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.add_typer(partner.app, name="partner")
-app.add_typer(message.app, name="message")
-app.add_typer(reports.app, name="reports")
-app.add_typer(inbound.app, name="inbound")
-app.add_typer(numbering.app, name="numbering")
-app.add_typer(links.app, name="links")
-app.add_typer(db.app)
-
-
-@app.command("version")
-def version() -> None:
-    """Print the version."""
-    print(__version__)
 
 
 def main() -> None:
     """Run a command; what the operator can mend is told in one line."""
+    noun = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        app()
+        command_line([noun] if noun in NOUNS else NOUNS)()
     except (SettingsError, StoreUnavailable) as error:
         fail(str(error))
-    except CommandError as error:
-        fail(f"store.path: {error}: was the file written by a newer Whimbrel?")
-    except (sqlite3.Error, DBAPIError) as error:
-        fail(f"store.path: {getattr(error, 'orig', error)}")
+    except sqlite3.Error as error:
+        fail(f"store.path: {error}")
+
+
+def command_line(nouns: Iterable[str]) -> typer.Typer:
+    """Return the commands of some nouns."""
+    app = typer.Typer(
+        name="whimbrel",
+        help="A self-hosted gateway for business messages on WhatsApp and SMS.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_show_locals=False,
+    )
+    for noun in nouns:
+        app.add_typer(import_module(f"whimbrel.cli.{noun}").app)
+    return app

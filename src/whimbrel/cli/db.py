@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from alembic.util import CommandError
 from rich.markup import escape
-from sqlalchemy.exc import DBAPIError
 
 from whimbrel.app import AlreadyRunning, locked
 from whimbrel.cli.db_check import check
@@ -67,12 +65,7 @@ def _upgrade_postgres(settings: Settings) -> str | None:
         await upgrade_postgres(settings.store.url)
         return found
 
-    try:
-        return asyncio.run(upgraded())
-    except CommandError as error:
-        fail(f"store.url: {error}: this Whimbrel is older than another one that uses the database")
-    except (*REFUSALS, DBAPIError) as error:
-        fail(f"store.url: {refusal(error)}")
+    return asyncio.run(upgraded())
 
 
 async def _revision(settings: Settings) -> str | None:

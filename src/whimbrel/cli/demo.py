@@ -25,11 +25,13 @@ from whimbrel.logs import configure_logs
 from whimbrel.settings import Settings, load, local_host, local_url
 from whimbrel.store.engine import Store
 
+app = typer.Typer()
 LOGIN, PASSWORD, SENDER, SMS_SENDER = "demo", "demo-secret", "WHIMBREL", "SMSDEMO"
 _CHILD_START_SECONDS = 30.0
 _CHILD_STOP_SECONDS = 10.0  # longer than its server's graceful stop
 
 
+@app.command()
 def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
+import typer
 from rich.markup import escape
 
 from whimbrel import __version__
@@ -23,6 +24,7 @@ from whimbrel.store.opening import store_name
 from whimbrel.store.postgres_condition import PostgresInspector
 from whimbrel.store.refusals import REFUSALS, refusal
 
+app = typer.Typer()
 _CLOCK_TOLERANCE_SECONDS = 5
 _TIMEOUT_SECONDS = 10.0  # Meta answers a look-up in a fraction of it
 
@@ -35,6 +37,7 @@ class Finding(NamedTuple):
     text: str
 
 
+@app.command()
 def doctor(config: ConfigOption = None) -> None:
     """Check settings, store, sender accounts, the callback URL and the clock."""
     settings = read_settings(config)

@@ -9,7 +9,7 @@ from rich.table import Table
 from whimbrel.cli.terminal import ConfigOption, console, moment, with_store
 from whimbrel.store.mo_messages import last_mo_messages
 
-app = typer.Typer(help="Messages from subscribers (MO).", no_args_is_help=True)
+app = typer.Typer(name="inbound", help="Messages from subscribers (MO).", no_args_is_help=True)
 
 
 @app.callback()

@@ -20,9 +20,16 @@ from whimbrel.cli.terminal import (
     moment_of,
     with_store,
 )
-from whimbrel.store.click_stats import ClickStats, Grouping, StatsWish, count_clicks
+from whimbrel.store.click_stats import (
+    ClickStats,
+    Grouping,
+    StatsWish,
+    count_clicks,
+    count_removed_visits,
+)
+from whimbrel.store.engine import Store
 
-app = typer.Typer(help="Short URLs: how they are followed.", no_args_is_help=True)
+app = typer.Typer(name="links", help="Short URLs: how they are followed.", no_args_is_help=True)
 _TITLES = {
     "login": "partner",
     "day": "day (UTC)",
@@ -72,8 +79,8 @@ def stats(
 ) -> None:
     """Count visits and clicks, the most clicked first.
 
-    Crawlers' visits are no clicks. A shared short URL is of no message. Removed short URLs, and
-    their visits, are not in here.
+    Crawlers' visits are no clicks. A shared short URL is of no message, and one whose message was
+    removed is of none any more. Removed short URLs, and removed visits, are not in here.
     """
     wish = StatsWish(
         by,
@@ -84,7 +91,11 @@ def stats(
         moment_of("before", before, FOREVER),
         limit,
     )
-    rows = with_store(config, lambda store: store.read(count_clicks, wish))
+
+    async def work(store: Store) -> tuple[list[ClickStats], int]:
+        return await store.read(count_clicks, wish), await store.read(count_removed_visits, wish)
+
+    rows, removed = with_store(config, work)
     columns = (*_COLUMNS[by], *_COUNTS)
     if as_csv:
         _write_csv(rows, columns)
@@ -93,6 +104,9 @@ def stats(
         for row in rows:
             table.add_row(*(_shown(name, getattr(row, name)) for name in columns))
         console.print(table)
+    if removed:
+        note = f"Visits removed by retention, and not counted: {removed}"
+        print(note, file=sys.stderr if as_csv else sys.stdout)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -16,13 +16,19 @@ from whimbrel.cli.terminal import (
     moment,
     with_store,
 )
-from whimbrel.clock import SystemClock
+from whimbrel.clock import DAY, SystemClock
 from whimbrel.domain.cascade import NEVER
+from whimbrel.domain.chain_id import accepted_about
 from whimbrel.domain.status import CLICKED, ErrorCode, LinkState, Status
-from whimbrel.store.history import Story, tell_stories
+from whimbrel.domain.unanswered import judge
+from whimbrel.store.engine import Store
+from whimbrel.store.history import MOST_CLICKS, Story, tell_stories
+from whimbrel.store.partners import all_partners
 from whimbrel.store.reports import ReportState
 
-app = typer.Typer(help="Messages: what became of them, and why.", no_args_is_help=True)
+app = typer.Typer(
+    name="message", help="Messages: what became of them, and why.", no_args_is_help=True
+)
 
 
 @app.callback()
@@ -40,15 +46,21 @@ def show(
     with_text: Annotated[bool, typer.Option(help="Show the text, which may hold a code.")] = False,
 ) -> None:
     """Show the whole history of a message: request, submits, receipts, reports."""
-    story = with_store(config, lambda store: store.read(tell_stories, mt_num))
+
+    async def work(store: Store) -> tuple[Story | None, int]:
+        stored = await store.read(all_partners, None)
+        days = [one.partner.profile.history_days for one in stored]
+        return await store.read(tell_stories, mt_num), min(filter(None, days), default=0)
+
+    story, shortest = with_store(config, work)
     if story is None:
-        fail(f"there is no message {mt_num}")
+        fail(f"there is no message {mt_num}{_perhaps_removed(mt_num, shortest)}")
     _show_request(story)
-    short_urls = {one["uid"]: one for one in story.short_urls}
     for link in story.links:
-        _show_link(link, with_text=with_text)
+        _show_link(link, story.chain["content_removed_at"], with_text=with_text)
+        _show_doubt(link, story)
         _show_parts(link, story)
-        _show_short_urls(link, short_urls)
+        _show_short_urls(link, story)
     timeline = Table("when (UTC)", "what", "details", box=None, pad_edge=False)
     for at, what, details in sorted(_events(story), key=lambda event: event[0]):
         timeline.add_row(moment(at), what, escape(details))
@@ -71,7 +83,15 @@ def _show_request(story: Story) -> None:
     )
 
 
-def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
+def _perhaps_removed(mt_num: int, shortest_history: int) -> str:
+    """Say that a number is old enough for its message to be gone, if it is."""
+    accepted_at = accepted_about(mt_num)
+    if not shortest_history or accepted_at > SystemClock().now() - shortest_history * DAY:
+        return ""
+    return f"; one of {moment(accepted_at)[:10]} may have been removed by retention"
+
+
+def _show_link(link: dict[str, Any], removed_at: int | None, *, with_text: bool) -> None:
     state = LinkState(link["state"])
     why = f" ({_error(link['error_code'])})" if link["error_code"] else ""
     console.print(
@@ -84,10 +104,25 @@ def _show_link(link: dict[str, Any], *, with_text: bool) -> None:
         console.print(f"  due at {moment(link['due_at'])}, ends at {moment(link['expires_at'])}")
     elif state < LinkState.FAILED:
         console.print(f"  lifetime ends at {moment(link['expires_at'])}")
-    if link["image_url"]:
+    if removed_at is not None:
+        console.print(f"  text removed at {moment(removed_at)} by retention")
+    elif link["image_url"]:
         console.print(f"  image: {escape(link['image_url'])}")
     elif with_text:
         console.print(f"  text: {escape(link['text'])}")
+
+
+def _show_doubt(link: dict[str, Any], story: Story) -> None:
+    """Say of a link that may have gone how long a receipt may tell, and what follows if none does.
+
+    What was decided in such a case stands with the submit that it was about.
+    """
+    if link["state"] != LinkState.UNSURE:
+        return
+    silent, needless = story.silent(link["link_id"]), story.has_arrived_before(link["link_id"])
+    verdict = judge(story.unanswered, link["ttl"], silent, needless=needless)
+    until = moment(link["due_at"])
+    console.print(f"  it may have gone: a receipt may tell until {until}, else it {verdict.value}")
 
 
 def _goal(link: dict[str, Any]) -> str:
@@ -112,15 +147,27 @@ def _show_parts(link: dict[str, Any], story: Story) -> None:
             console.print(escape(_words(told, part, "provider_id", "code", "detail")))
 
 
-def _show_short_urls(link: dict[str, Any], kept: dict[str, dict[str, Any]]) -> None:
+def _show_short_urls(link: dict[str, Any], story: Story) -> None:
+    kept = {one["uid"]: one for one in story.short_urls}
     for uid in (link["short_uids"] or "").split():
         one = kept.get(uid)
         console.print(
             f"  short URL {uid}: {escape(one['target'])}, clicks {one['clicks']}"
+            f"{_removed_visits(one, story)}"
             if one
             else f"  short URL {uid}: removed",
             soft_wrap=True,
         )
+
+
+def _removed_visits(short_url: dict[str, Any], story: Story) -> str:
+    """Tell how many visits of a message's own short URL are not in its history any more."""
+    told = sum(1 for one in story.clicks if one["uid"] == short_url["uid"])
+    removed = short_url["visits"] - told
+    is_own = short_url["chain_id"] == story.chain["chain_id"]
+    if not is_own or not removed or len(story.clicks) == MOST_CLICKS:
+        return ""
+    return f", {removed} of {short_url['visits']} visits removed by retention"
 
 
 def _events(story: Story) -> Iterator[tuple[int, str, str]]:

@@ -33,7 +33,9 @@ from whimbrel.store.numbering import (
 )
 
 app = typer.Typer(
-    help="The official Russian numbering registry: where a number is from.", no_args_is_help=True
+    name="numbering",
+    help="The official Russian numbering registry: where a number is from.",
+    no_args_is_help=True,
 )
 _INCOMPLETE = 3
 _MOST_SHOWN = 20  # bad rows of a file; whoever sees these knows what is wrong with it

@@ -17,9 +17,11 @@ from whimbrel.cli.partner_options import (
     Cascades,
     ClickUrl,
     Concurrency,
+    ContentDays,
     ContentWindow,
     DefaultSender,
     Duplicates,
+    HistoryDays,
     RateOption,
     ReportUrl,
     Senders,
@@ -33,6 +35,8 @@ from whimbrel.cli.partner_options import (
     Subnets,
     Traffic,
     Types,
+    UnansweredRule,
+    VisitDays,
     WhatsappTtl,
     Zone,
     changed,
@@ -40,7 +44,7 @@ from whimbrel.cli.partner_options import (
 )
 from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, with_store
 from whimbrel.clock import SystemClock
-from whimbrel.domain.partner import Partner, Profile
+from whimbrel.domain.partner import Partner, Profile, new_profile
 from whimbrel.domain.password import BadPassword, hash_password
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import (
@@ -52,7 +56,7 @@ from whimbrel.store.partners import (
     unsettled_of,
 )
 
-app = typer.Typer(help="Partners: who may send, and how.", no_args_is_help=True)
+app = typer.Typer(name="partner", help="Partners: who may send, and how.", no_args_is_help=True)
 Login = Annotated[str, typer.Argument(help="The Partner's login.")]
 _GENERATED_BYTES = 18
 _SECRET_BYTES = 24  # Standard Webhooks asks for 24 to 64
@@ -85,6 +89,7 @@ def add(
     sms_ttl: SmsTtl = None,
     duplicate_control: Duplicates = None,
     content_window_seconds: ContentWindow = None,
+    unanswered: UnansweredRule = None,
     report_url: ReportUrl = None,
     click_url: ClickUrl = None,
     traffic_type: Traffic = None,
@@ -98,13 +103,17 @@ def add(
     short_idle_days: ShortIdleDays = None,
     short_lifetime_days: ShortLifetimeDays = None,
     short_domain: ShortDomain = None,
+    content_days: ContentDays = None,
+    history_days: HistoryDays = None,
+    visit_days: VisitDays = None,
     sign_reports: Annotated[
         bool, typer.Option(help="Make a secret that signs its reports.")
     ] = False,
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a Partner. Without --password-stdin a password is made and shown once."""
-    profile = changed(Profile(), locals(), signing_secret=_new_secret() if sign_reports else None)
+    secret = _new_secret() if sign_reports else None
+    profile = changed(new_profile(), locals(), signing_secret=secret)
     note = _note_of_growth(profile, config)
     _check_login(login)
     password, shown = _password(password_stdin=password_stdin)
@@ -136,6 +145,7 @@ def set_partner(
     sms_ttl: SmsTtl = None,
     duplicate_control: Duplicates = None,
     content_window_seconds: ContentWindow = None,
+    unanswered: UnansweredRule = None,
     report_url: ReportUrl = None,
     click_url: ClickUrl = None,
     traffic_type: Traffic = None,
@@ -149,6 +159,9 @@ def set_partner(
     short_idle_days: ShortIdleDays = None,
     short_lifetime_days: ShortLifetimeDays = None,
     short_domain: ShortDomain = None,
+    content_days: ContentDays = None,
+    history_days: HistoryDays = None,
+    visit_days: VisitDays = None,
     new_signing_secret: Annotated[
         bool, typer.Option(help="Replace the secret that signs its reports; shown once.")
     ] = False,
@@ -243,7 +256,7 @@ def remove(
     config: ConfigOption = None,
     force: Annotated[bool, typer.Option(help="Even with messages still on their way.")] = False,
 ) -> None:
-    """Remove a Partner and free its login. Its messages stay, and their reports still go out."""
+    """Remove a Partner and free its login. Its messages stay for their time; reports still go."""
 
     async def work(store: Store) -> int:
         partner = await find_partner(store, login)

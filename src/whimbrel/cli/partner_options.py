@@ -8,8 +8,14 @@ import typer
 from msgspec.structs import replace
 
 from whimbrel.cli.terminal import fail
+from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
-from whimbrel.domain.partner import DuplicateControl, Profile, TrafficType
+from whimbrel.domain.partner import (
+    SHORTEST_HISTORY_DAYS,
+    DuplicateControl,
+    Profile,
+    TrafficType,
+)
 from whimbrel.domain.short_url import (
     LONGEST_UID,
     SHORTEST_UID,
@@ -17,9 +23,10 @@ from whimbrel.domain.short_url import (
     ShortUrlMode,
     base_of,
 )
+from whimbrel.domain.unanswered import SHORT_LIFETIME, Unanswered
 from whimbrel.domain.zones import zone_of
-from whimbrel.flow.shortening import gateway_base
-from whimbrel.http_out import usable_url
+from whimbrel.flow.own_domain import gateway_base
+from whimbrel.http_urls import usable_url
 from whimbrel.settings import Settings
 
 Subnets = Annotated[
@@ -49,6 +56,15 @@ ContentWindow = Annotated[
         "--content-window",
         min=0,
         help="Seconds in which equal content is a duplicate; 0: off.",
+    ),
+]
+UnansweredRule = Annotated[
+    Unanswered | None,
+    typer.Option(
+        "--unanswered",
+        help="What becomes of a message that may have gone, and of which nothing is heard: it goes "
+        f"again, fails, or (auto) goes again if its lifetime is at most {SHORT_LIFETIME // MINUTE} "
+        "minutes.",
     ),
 ]
 ReportUrl = Annotated[str | None, typer.Option(help="Where its delivery reports go.")]
@@ -86,6 +102,27 @@ ShortLifetimeDays = Annotated[
 ShortDomain = Annotated[
     str | None,
     typer.Option(help="Its own short domain, such as https://go.shop.example; '': the gateway's."),
+]
+ContentDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Days after which texts, image URLs and extraParam are removed; 0: with the history.",
+    ),
+]
+HistoryDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Days after which a message is removed with all that is known of it, its id for "
+        f"duplicate control included; at least {SHORTEST_HISTORY_DAYS}, or 0: never.",
+    ),
+]
+VisitDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Days after which a visit of a short URL is removed; 0: with the short URL."
+    ),
 ]
 
 _MEMBERS = frozenset(Profile.__struct_fields__)
@@ -139,6 +176,8 @@ def _base(url: str) -> str:
 
 
 def _check(profile: Profile) -> None:
+    if 0 < profile.history_days < SHORTEST_HISTORY_DAYS:
+        fail(f"history-days: at least {SHORTEST_HISTORY_DAYS}, or 0 for ever")
     for subnet in profile.subnets:
         try:
             ip_network(subnet)

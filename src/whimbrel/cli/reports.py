@@ -26,7 +26,7 @@ from whimbrel.store.history import ReportFilter, list_reports
 from whimbrel.store.partners import all_partners
 from whimbrel.store.reports import Redelivery, ReportState, redeliver_reports
 
-app = typer.Typer(help="Delivery reports to Partners.", no_args_is_help=True)
+app = typer.Typer(name="reports", help="Delivery reports to Partners.", no_args_is_help=True)
 _ANY_STATE = -1
 
 

@@ -13,7 +13,10 @@ from whimbrel.cli.terminal import ConfigOption, fail, read_settings
 from whimbrel.serving import serve_app
 from whimbrel.settings import Settings
 
+app = typer.Typer()
 
+
+@app.command()
 def sandbox(
     config: ConfigOption = None,
     speed: Annotated[

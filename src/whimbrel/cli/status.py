@@ -1,5 +1,6 @@
 """`whimbrel status`: the queues and the senders at a glance, also beside a running gateway."""
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,9 +13,11 @@ from whimbrel.store.history import Queues, count_queues
 from whimbrel.store.partners import all_partners
 from whimbrel.store.senders import SenderPause, paused_senders
 
+app = typer.Typer()
 _OWN_URLS = {"": "the Partner's own URL", "clicks": "the Partner's click URL"}
 
 
+@app.command()
 def status(config: ConfigOption = None) -> None:
     """Show what waits, since when, and which senders are paused and why."""
     settings = read_settings(config)

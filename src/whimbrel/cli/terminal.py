@@ -41,10 +41,11 @@ Before = Annotated[str | None, typer.Option(help="Before this moment, written al
 
 def read_settings(config: Path | None) -> Settings:
     """Load the settings of a command. Raises `SettingsError`."""
-    return load(_find(config))
+    return load(find_settings(config))
 
 
-def _find(config: Path | None) -> Path | None:
+def find_settings(config: Path | None) -> Path | None:
+    """Return the settings' file of a command, None if there is none."""
     if config is not None:
         return config
     named = os.environ.get(f"{ENVIRONMENT_PREFIX}CONFIG")
@@ -62,7 +63,7 @@ def with_store(
     """
     settings = read_settings(config)
     known = settings.store.url or Path(settings.store.path).exists()
-    if not create and _find(config) is None and not known:
+    if not create and find_settings(config) is None and not known:
         fail(f"no {CONFIG_NAME} and no {settings.store.path} here; name the settings with --config")
     return on_store(settings, work)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from whimbrel.domain.content import Channel, Content
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import FIRST_SETTLED, MOVES, ErrorCode, LinkState
+from whimbrel.domain.unanswered import Verdict
 
 
 class NewLink(Struct, frozen=True, kw_only=True):
@@ -144,9 +145,10 @@ class NoAnswer(Struct, frozen=True):
 
 
 class GraceOver(Struct, frozen=True):
-    """No receipt told whether an unanswered submit went: it is due again."""
+    """No receipt told whether an unanswered submit went: the verdict says what follows."""
 
     at: int
+    verdict: Verdict
 
 
 class LifetimeOver(Struct, frozen=True):
@@ -188,8 +190,8 @@ def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an eve
             return _seen(link, event)
         case LifetimeOver(at):
             return _expired(link, at)
-        case GraceOver(at) if link.state is LinkState.UNSURE:
-            return replace(link, state=LinkState.QUEUED, due_at=at)
+        case GraceOver() if link.state is LinkState.UNSURE:
+            return _given_up_on(link, event)
         case Bypassed(at) if link.state is LinkState.QUEUED:
             return replace(link, state=LinkState.FAILED, done_at=at, error_code=ErrorCode.UNROUTED)
         case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
@@ -206,6 +208,14 @@ def _not_taken(link: Link, event: Refused | Again | PutBack) -> Link:
         return replace(link, state=LinkState.FAILED, done_at=event.at, error_code=error_code)
     again = replace(link, state=LinkState.QUEUED, due_at=event.due_at, closes_at=event.closes_at)
     return replace(again, attempt=link.attempt - 1) if isinstance(event, PutBack) else again
+
+
+def _given_up_on(link: Link, event: GraceOver) -> Link:
+    if event.verdict.fails:
+        return replace(link, state=LinkState.FAILED, done_at=event.at, error_code=ErrorCode.UNKNOWN)
+    if event.verdict.goes_again:
+        return replace(link, state=LinkState.QUEUED, due_at=event.at)
+    return replace(link, state=LinkState.SPARED)
 
 
 def _awaits(link: Link, attempt: int) -> bool:

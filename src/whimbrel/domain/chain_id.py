@@ -9,33 +9,72 @@ from whimbrel.clock import SECOND
 
 _EPOCH = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds
 _NODE_BITS = 6
+MOST_NODES = 1 << _NODE_BITS
 _RUNNING_BITS = 17
 _POSITION_BITS = 4  # at most 10 links in a chain
+FOREVER = 1 << 60
 _LAST_POSITION = (1 << _POSITION_BITS) - 1
 
 
-class ChainIds:
-    """Hands out one node's numbers, each greater than the one before, whatever the clock does."""
+class NumbersUsedUp(Exception):
+    """The node may make no number of this moment: another one may have its place by now."""
 
-    def __init__(self, node: int, last: int) -> None:
-        """`last` is the greatest number that this node has handed out before (0: none)."""
-        if not 0 <= node < 1 << _NODE_BITS:
-            raise ValueError(f"node {node}: 0 to {(1 << _NODE_BITS) - 1}")
+
+class ChainIds:
+    """Hands out one node's numbers, each greater than the one before, whatever the clock does.
+
+    They are of the moments from `begin` on and before `until`, which may be moved on; whoever has
+    this node's place afterwards begins there.
+    """
+
+    def __init__(self, node: int, begin: int = 0, until: int = FOREVER) -> None:
+        """`begin` and `until` are moments, in milliseconds UTC."""
+        self._next = 0
+        self.replace(node, begin, until)
+
+    def replace(self, node: int, begin: int, until: int) -> None:
+        """Take another place; the numbers of one process rise all the same."""
+        if not 0 <= node < MOST_NODES:
+            raise ValueError(f"node {node}: 0 to {MOST_NODES - 1}")
         self._node = node
-        self._last = last
+        second = max(-(-begin // SECOND) - _EPOCH, 0)
+        if self._next:
+            second = max(second, (self._next >> (_NODE_BITS + _RUNNING_BITS)) + 1)
+        self._next = self._first_of(second)
+        self.until = until
 
     def next(self, now: int) -> int:
-        """Return a new number at the moment `now` (milliseconds UTC)."""
-        first = self._first_of(now // SECOND - _EPOCH)
-        if first <= self._last:
-            first = self._last + 1
-            if first % (1 << _RUNNING_BITS) == 0:  # this second is used up: borrow from the next
-                first = self._first_of((self._last >> (_NODE_BITS + _RUNNING_BITS)) + 1)
-        self._last = first
-        return first
+        """Return a new number at the moment `now` (milliseconds UTC). Raises `NumbersUsedUp`."""
+        number = max(self._first_of(now // SECOND - _EPOCH), self._next)
+        second = number >> (_NODE_BITS + _RUNNING_BITS)
+        if (second + _EPOCH) * SECOND >= self.until:
+            raise NumbersUsedUp
+        self._next = number + 1
+        if self._next % (1 << _RUNNING_BITS) == 0:  # this second is used up: borrow from the next
+            self._next = self._first_of(second + 1)
+        return number
 
     def _first_of(self, second: int) -> int:
         return (second << _NODE_BITS | self._node) << _RUNNING_BITS
+
+
+def moment_after(chain_id: int) -> int:
+    """Return the first moment of which all numbers are greater, in milliseconds UTC."""
+    return accepted_about(chain_id) + SECOND
+
+
+def accepted_since(moment: int) -> int:
+    """Return the least number that a chain may have which is accepted at `moment` or later.
+
+    What is below it was accepted before: a clock that was set back makes chains look younger than
+    they are, never older.
+    """
+    return max(moment // SECOND - _EPOCH, 0) << (_NODE_BITS + _RUNNING_BITS)
+
+
+def accepted_about(chain_id: int) -> int:
+    """Return the second in which a chain was accepted, in milliseconds UTC."""
+    return ((chain_id >> (_NODE_BITS + _RUNNING_BITS)) + _EPOCH) * SECOND
 
 
 def link_id(chain_id: int, position: int) -> int:

@@ -52,6 +52,14 @@ class NumberPacing:
         self._rate = Rate(granted, burst=max(granted / 10, 1.0))  # a tenth of a second's worth
         self._changed_at = 0.0
 
+    def grant(self, granted: float) -> None:
+        """Go on with another throughput: other nodes send from this number too, or no more."""
+        if granted != self._granted:
+            slowed = self._rate.rate / self._granted if self._granted else 1.0
+            self._granted = granted
+            self._rate.rate = max(granted * slowed, _FLOOR) if granted else 0.0
+            self._rate.burst = max(granted / 10, 1.0)
+
     @property
     def rate(self) -> float:
         """Messages a second at present; 0: no limit."""

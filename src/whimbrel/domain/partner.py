@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 from whimbrel.clock import MINUTE
 from whimbrel.domain.content import Channel
 from whimbrel.domain.short_url import LONGEST_UID, SHORTEST_UID, ShortUrlMode
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.domain.zones import zone_of
 
 
@@ -48,6 +49,8 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     duplicate_control: DuplicateControl = DuplicateControl.OFF
     content_window_seconds: Annotated[int, Meta(ge=0)] = 0
     """How long the same content to the same number is a duplicate; 0: never."""
+    unanswered: Unanswered = Unanswered.AUTO
+    """What becomes of a message that may have gone, and of which nothing is heard."""
     report_url: str = ""
     click_url: str = ""
     """Where the first click of each subscriber is told; empty: nowhere."""
@@ -72,6 +75,27 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True):
     """After so many days it is removed even if it is followed; 0: never."""
     short_domain: str = ""
     """Its own short domain, as `base_of` writes it; empty: the gateway's."""
+    content_days: Annotated[int, Meta(ge=0)] = 0
+    """So many days after acceptance texts, image URLs and `extraParam` are removed; 0: with the
+    chain."""
+    history_days: Annotated[int, Meta(ge=0)] = 0
+    """So many days after acceptance a chain is removed with all that is known of it; 0: never."""
+    visit_days: Annotated[int, Meta(ge=0)] = 0
+    """After so many days a visit of a short URL is removed; 0: with the short URL."""
+
+
+SHORTEST_HISTORY_DAYS = 7
+"""As long as Meta repeats a webhook, and longer than any report is tried: what comes late still
+finds its chain, and a client's retries still meet the `id` that they repeat."""
+
+
+def new_profile() -> Profile:
+    """Return what a new Partner begins with.
+
+    Its data goes with time unless somebody decides otherwise. A profile that was written before
+    there was such a thing says nothing of it, and loses nothing.
+    """
+    return Profile(content_days=30, history_days=365, visit_days=365)
 
 
 DEFAULT_TTL_MINUTES = {Channel.WHATSAPP: 1_440, Channel.SMS: 1_440}

@@ -93,6 +93,9 @@ class Report(Struct, frozen=True):
     channel: str
     sender: str
     text: str | None
+    """None: it was an image, or retention has removed it."""
     created_at: int
     clicked: ClickedUrl | None = None
     """Of the report of a first click alone: its moment is `done_at`."""
+    parts: int = 0
+    """How many parts an SMS had whose text was removed; 0: the text tells."""

@@ -22,7 +22,7 @@ class LinkState(IntEnum):
     SUBMITTING = 10
     """The attempt is on disk; the request may be on the wire."""
     UNSURE = 20
-    """The attempt had no answer: it may have gone. A receipt or the end of the grace settles it."""
+    """The attempt had no answer: it may have gone. A receipt settles it, or its Partner's rule."""
     SUBMITTED = 30
     """The channel took it and gave it a number."""
     SENT = 40
@@ -50,7 +50,7 @@ MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
             {S.QUEUED, S.UNSURE, S.SUBMITTED, S.SENT, S.FAILED, S.DELIVERED, S.READ}
         ),
         S.UNSURE: frozenset(
-            {S.QUEUED, S.SUBMITTED, S.SENT, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}
+            {S.QUEUED, S.SUBMITTED, S.SENT, S.FAILED, S.SPARED, S.EXPIRED, S.DELIVERED, S.READ}
         ),
         S.SUBMITTED: frozenset({S.QUEUED, S.SENT, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
         S.SENT: frozenset({S.QUEUED, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),

@@ -11,6 +11,7 @@
    `receivers` keeps a slow or dead one from harming the others, `report_body` is what they read.
 6. `short_domains` knows whose short URL a visitor asks for, `short_urls` where it leads, and
    removes it in the end; `guesses` slows strangers down; `clicks` writes what was visited.
+7. `retention` removes what is older than its Partner wants it to be.
 
 `partner_directory` is what all of them know of Partners, `numbering_directory` of the subscribers'
 numbers. No stage calls another: each leaves its

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from whimbrel.clock import Clock
 from whimbrel.domain.chain import Chain
-from whimbrel.domain.chain_id import ChainIds
+from whimbrel.domain.chain_id import ChainIds, NumbersUsedUp
 from whimbrel.domain.partner import DuplicateControl, Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import SendRequest
@@ -67,7 +67,7 @@ class Acceptor:
                 partner,
                 self._senders,
                 self._numbering.ranges,
-                chain_id=self._chain_ids.next(now),
+                chain_id=self._number(now),
                 now=now,
                 request_id=request_id,
                 short=self._shortening.rules_of(partner),
@@ -76,6 +76,16 @@ class Acceptor:
         _refuse_duplicate(accepted, partner)
         self._wake_dispatch()
         return Answer(accepted.chain_id, request.partner_ref)
+
+    def _number(self, now: int) -> int:
+        try:
+            return self._chain_ids.next(now)
+        except NumbersUsedUp as error:
+            raise Refusal(
+                RefusalCode.SERVICE_UNAVAILABLE,
+                "The gateway has lost its place among the nodes; nothing was accepted.",
+                retry_after=_RETRY_AFTER,
+            ) from error
 
     async def _store_chain(self, chain: Chain) -> Accepted:
         if self._store.waiting >= self._queue_limit:

@@ -66,7 +66,8 @@ class Cascade:
     def _blocked_since(self, lane: str) -> int | None:
         """Return since when a lane's sender takes nothing; None: it does.
 
-        A sender that has left the settings has taken nothing since the start, as far as we know.
+        A sender that has left the settings has taken nothing since the start, as far as we know; of
+        one that another node holds, that one knows.
         """
         line = self._lines.get(sender_of(lane))
         return self._started_at if line is None else line.blocked_since

@@ -29,7 +29,7 @@ from whimbrel.flow.message_checks import (
     check_message,
     check_ttl,
 )
-from whimbrel.http_out import usable_url
+from whimbrel.http_urls import usable_url
 
 _LONGEST_REF = 255
 _MOST_LINKS = 10

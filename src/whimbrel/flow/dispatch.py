@@ -17,8 +17,10 @@ from whimbrel.channels.connector import LateAnswer, Submission, SubmitError, Sub
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.chain import NoAnswer, Taken
 from whimbrel.flow.cascade import count_cascades
+from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import Lines, SenderLine
+from whimbrel.flow.until_written import until_written
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
 from whimbrel.store.engine import Store
@@ -50,6 +52,7 @@ class Dispatcher:
         *,
         wake: Callable[[], None],
         wake_reports: Callable[[], None],
+        seat: Seat = ALONE,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`wake` asks for another `step`, when a submit has ended and its place is free."""
@@ -60,12 +63,15 @@ class Dispatcher:
         self._rules = rules
         self._wake = wake
         self._wake_reports = wake_reports
+        self._seat = seat
         self._chance = chance
         self._submits: set[asyncio.Task[None]] = set()
 
     async def step(self) -> int | None:
         """Claim what is due and start its submits; return when to look again (None: when woken)."""
-        lanes = await self._store.read(due_lanes, None)
+        if not self._seat.is_mine:
+            return None  # until the lease is renewed: whoever looks every second sees it
+        lanes = [one for one in await self._store.read(due_lanes, None) if self._is_mine(one[0])]
         now = self._clock.now()
         due = [lane for lane, due_at in lanes if due_at <= now]
         claims = list(self._claims(due, now))
@@ -82,28 +88,31 @@ class Dispatcher:
         while self._submits:
             await asyncio.wait(self._submits)
 
+    def _is_mine(self, lane: str) -> bool:
+        """Tell whether a lane's sender is this node's; of one that left the settings, nobody's."""
+        line = self._lines.get(sender_of(lane))
+        return line is not None and line.held
+
     def _claims(self, lanes: Iterable[str], now: int) -> Iterable[Claim]:
         """Share each sender's room among its lanes, so that no Partner waits for another's bulk."""
         waiting: dict[SenderLine, list[str]] = {}
         for lane in lanes:
-            line = self._lines.get(sender_of(lane))
-            if line is not None:  # else its account left the configuration; the lifetime ends it
-                waiting.setdefault(line, []).append(lane)
+            waiting.setdefault(self._lines[sender_of(lane)], []).append(lane)
         lease_until = now + self._rules.submit_timeout + _LEASE_MARGIN
         for line, its_lanes in waiting.items():
             for lane, room in _shares(its_lanes, line.room(self._clock), self._chance()):
-                yield Claim(lane, room, now, lease_until)
+                yield Claim(lane, room, now, lease_until, self._seat.node_id)
 
     def _next_look(self, lanes: list[tuple[str, int]], now: int) -> int | None:
         moments = (
-            due_at if due_at > now else self._next_room(self._lines.get(sender_of(lane)), now)
+            due_at if due_at > now else self._next_room(self._lines[sender_of(lane)], now)
             for lane, due_at in lanes
         )
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def _next_room(self, line: SenderLine | None, now: int) -> int | None:
+    def _next_room(self, line: SenderLine, now: int) -> int | None:
         """Return when a sender may have room again; None: when a submit that is under way ends."""
-        if line is None or (line.under_way and line.pause is not None):
+        if line.under_way and line.pause is not None:
             return None
         if line.under_way and not line.pacing.wait(self._clock.elapsed()):
             return None
@@ -120,7 +129,7 @@ class Dispatcher:
     async def _dispatch(self, link: ClaimedLink, line: SenderLine) -> None:
         try:
             record = self._not_now(link, line) or await self._submit(link, line)
-            moved = await self._store.write(record_submits, record)
+            moved = await until_written(self._store, record_submits, record)
             count_cascades(self._metrics, [moved])
             self._wake_reports()
             if isinstance(record.event, Taken):
@@ -133,8 +142,13 @@ class Dispatcher:
             self._wake()
 
     def _not_now(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord | None:
-        """Put a link back whose sending hours have closed, or whose subscriber has had enough."""
+        """Put a link back whose sending hours have closed, or whose subscriber has had enough.
+
+        And one that is another node's by now, perhaps: this process may have stood still.
+        """
         now, wait = self._clock.now(), 0.0
+        if not self._seat.is_mine:
+            return SubmitRecord(link.link_id, put_back(link, now, 0), now)
         closed = link.closes_at is not None and now >= link.closes_at
         if not closed and line.pairs is not None:
             wait = line.pairs.take(link.dest_addr, self._clock.elapsed())
@@ -166,7 +180,7 @@ class Dispatcher:
         return record
 
     async def _worked(self, line: SenderLine) -> None:
-        if line.resume():
+        if line.resume(self._clock.now()):
             await self._store.write(resume_senders, (line.channel, line.name))
             self._metrics.sender_paused.labels(line.name).set(0)
             _log.info("sender_resumed", sender=line.name)
@@ -198,7 +212,8 @@ class Dispatcher:
             event = Taken(late.attempt, now, late.taken.provider_ids[1])
         record = SubmitRecord(late.link_id, event, late.began_at, parts=late.taken)
         try:
-            count_cascades(self._metrics, [await self._store.write(record_submits, record)])
+            moved = await until_written(self._store, record_submits, record)
+            count_cascades(self._metrics, [moved])
         except Exception:  # noqa: BLE001
             # As if there had been no answer: a receipt or the grace settles it.
             _log.exception("late_answer_not_recorded", link_id=late.link_id)
@@ -207,6 +222,8 @@ class Dispatcher:
 
     async def note_connection(self, line: SenderLine) -> None:
         """Say where operators look whether the connection of a line is there."""
+        if not line.held:
+            return  # its connection is another node's business now
         since, now = line.connector.blocked_since, self._clock.now()
         if since is None:
             until = now + self._rules.grace

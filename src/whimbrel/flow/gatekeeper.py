@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -15,6 +15,7 @@ from whimbrel.domain.partner import Partner
 from whimbrel.domain.password import password_is_right
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.partner_pace import OwnPace, PartnerPace
 
 _FAILURES_ALLOWED = 10  # at once, from one address for one login
 _FAILURES_RATE = 1 / 30  # and then one in 30 s
@@ -27,12 +28,20 @@ _MOST_THROTTLES = 10_000
 class Gatekeeper:
     """Lets Partners in."""
 
-    def __init__(self, partners: PartnerDirectory, clock: Clock) -> None:
+    def __init__(
+        self,
+        partners: PartnerDirectory,
+        clock: Clock,
+        *,
+        pace: PartnerPace | None = None,
+        nodes: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """`nodes` tells how many let Partners in; each admits its part of a Partner's requests."""
         self._partners = partners
-        self._clock = clock
         self._passwords = _Passwords()
         self._throttle = _FailureThrottle(clock)
-        self._rates: dict[int, tuple[float, int, Rate]] = {}
+        self._pace = pace or OwnPace(clock)
+        self._nodes = nodes
         self._under_way: dict[int, int] = {}
 
     async def admit(self, login: str, password: str, address: str) -> Partner:
@@ -58,14 +67,17 @@ class Gatekeeper:
             raise Refusal(
                 RefusalCode.INVALID_PASSWORD, "password: it is not this login's password."
             )
-        self._pace(partner)
+        await self._pace.take(partner)
         return partner
 
     @contextmanager
     def under_way(self, partner: Partner) -> Iterator[None]:
-        """Count a request while it is under way. Raises `Refusal` 3 for one too many."""
+        """Count a request while it is under way. Raises `Refusal` 3 for one too many.
+
+        Among nodes, each has an even part of the limit, rounded up.
+        """
         limit, count = partner.profile.concurrency, self._under_way.get(partner.partner_id, 0)
-        if limit and count >= limit:
+        if limit and count >= -(-limit // max(1, self._nodes())):
             raise Refusal(
                 RefusalCode.TOO_MANY_CONNECTIONS,
                 f"login: more than {limit} requests under way at once.",
@@ -76,23 +88,6 @@ class Gatekeeper:
             yield
         finally:
             self._under_way[partner.partner_id] -= 1
-
-    def _pace(self, partner: Partner) -> None:
-        profile = partner.profile
-        if not profile.rate:
-            return
-        known = self._rates.get(partner.partner_id)
-        if known is None or known[:2] != (profile.rate, profile.burst):
-            known = (profile.rate, profile.burst, Rate(profile.rate, profile.burst))
-            self._rates[partner.partner_id] = known
-        rate, now = known[2], self._clock.elapsed()
-        if not rate.room(now, 1):
-            raise Refusal(
-                RefusalCode.TOO_MANY_CONNECTIONS,
-                f"login: more than {profile.rate:g} requests a second.",
-                retry_after=math.ceil(rate.wait(now)),
-            )
-        rate.take(now)
 
     def close(self) -> None:
         """End the threads."""

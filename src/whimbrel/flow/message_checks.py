@@ -14,7 +14,7 @@ from whimbrel.domain.refusal import Refusal, RefusalCode, refuse, refuse_shape
 from whimbrel.domain.request import MessageRequest
 from whimbrel.domain.short_url import Draft, ShortUrlRules, drafted
 from whimbrel.domain.status import LinkState
-from whimbrel.http_out import usable_url
+from whimbrel.http_urls import usable_url
 
 FIRST = "message"
 """The path of a request's first message."""

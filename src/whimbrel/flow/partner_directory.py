@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.short_url import domain_of
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import all_partners, partners_revision
 
@@ -17,6 +18,7 @@ class PartnerDirectory:
         self._by_login: dict[str, Partner] = {}
         self._by_id: dict[int, Partner] = {}
         self._short_domains: frozenset[str] = frozenset()
+        self._unanswered: Mapping[int, Unanswered] = {}
 
     async def refresh(self) -> bool:
         """Read the Partners if any has changed since the last time; tell whether one has."""
@@ -31,6 +33,11 @@ class PartnerDirectory:
             for one in stored
             if one.partner.profile.short_domain
         )
+        self._unanswered = {
+            partner_id: one.profile.unanswered
+            for partner_id, one in self._by_id.items()
+            if one.profile.unanswered is not Unanswered.AUTO
+        }
         self._revision = revision
         return True
 
@@ -43,6 +50,11 @@ class PartnerDirectory:
     def everybody(self) -> Mapping[int, Partner]:
         """All Partners by their numbers, the removed ones too; another object when one changes."""
         return self._by_id
+
+    @property
+    def unanswered(self) -> Mapping[int, Unanswered]:
+        """What Partners, the removed ones too, want of unanswered submits, where it is not AUTO."""
+        return self._unanswered
 
     def by_login(self, login: str) -> Partner | None:
         """Return the Partner with this login."""

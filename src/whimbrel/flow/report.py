@@ -18,11 +18,13 @@ from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.retry import report_pause
+from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
-from whimbrel.http_out import HttpOut, NotSent, Unanswered
+from whimbrel.flow.until_written import until_written
+from whimbrel.http_out import Http, NotSent, Unanswered
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.reports import (
@@ -60,13 +62,14 @@ class Reporter:
         store: Store,
         clock: Clock,
         partners: PartnerDirectory,
-        http: HttpOut,
+        http: Http,
         metrics: Metrics,
         *,
         numbering: NumberingDirectory,
         cap: int,
         timeout: int,
         wake: Callable[[], None],
+        seat: Seat = ALONE,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`cap` is per receiver; `timeout`, of one POST, is in milliseconds."""
@@ -79,12 +82,15 @@ class Reporter:
         self._cap = cap
         self._lease = (AHEAD + 1) * timeout + _LEASE_MARGIN  # the last in hand waits for the others
         self._wake = wake
+        self._seat = seat
         self._chance = chance
         self._receivers: dict[str, Receiver] = {}
         self._in_hand: set[asyncio.Task[None]] = set()
 
     async def step(self) -> int | None:
         """Claim what is due and start to send it; return when to look again (None: when woken)."""
+        if not self._seat.is_mine:
+            return None
         lanes = await self._store.read(due_report_lanes, None)
         now = self._clock.now()
         claims = self._claims([lane for lane, next_at in lanes if next_at <= now], now)
@@ -106,7 +112,7 @@ class Reporter:
             room = min(self._receiver(lane).room(now), free)
             if room > 0:
                 free -= room
-                claims.append(ReportClaim(lane, room, now, now + self._lease))
+                claims.append(ReportClaim(lane, room, now, now + self._lease, self._seat.node_id))
         return claims
 
     def _receiver(self, lane: str) -> Receiver:
@@ -133,11 +139,11 @@ class Reporter:
                 probe = receiver.in_hand == 1
                 attempt = None if receiver.shut and not probe else await self._try(report, receiver)
             if attempt is not None:
-                await self._store.write(record_report_attempts, attempt)
+                await until_written(self._store, record_report_attempts, attempt)
                 self._measure(report, attempt)
             else:
                 put_back = (receiver.shut_until, report.report_id)
-                await self._store.write(put_reports_back, put_back)
+                await until_written(self._store, put_reports_back, put_back)
         except Exception:  # noqa: BLE001
             # Its claim runs out, and it is sent again: at least once.
             _log.exception("report_not_recorded", report_id=report.report_id)
@@ -173,7 +179,9 @@ class Reporter:
     def _headers(self, report: Report, partner: Partner, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
         if partner.profile.signing_secret:
-            message_id, moment = f"msg_{report.report_id}", self._clock.now() // SECOND
+            # Not the report's own number, which may be given out again when its chain is gone.
+            message_id = f"msg_{report.link_id}_{report.status}"
+            moment = self._clock.now() // SECOND
             signature = _signer(partner.profile.signing_secret).sign(
                 message_id, datetime.fromtimestamp(moment, UTC), body.decode()
             )

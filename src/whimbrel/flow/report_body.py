@@ -77,6 +77,8 @@ def report_body(report: Report, partner: Partner, mcc_mnc: str) -> bytes:
 
 
 def _parts(report: Report) -> str:
+    if report.parts:
+        return f"{report.parts:03}"
     if report.channel != Channel.SMS or report.text is None:
         return _ONE_PART
     return f"{part_count(report.text):03}"

@@ -31,14 +31,22 @@ class SenderLine:
         throughput: float,
         pair_pacing: bool,
         concurrency: int,
+        slots: int = 1,
     ) -> None:
-        """`throughput` is in messages a second, 0 for no limit."""
+        """`throughput` is in messages a second, 0 for no limit; `slots` nodes may send at once."""
         self.channel = channel
         self.connector = connector
         self.pacing = NumberPacing(throughput)
         self.pairs = PairPacing() if pair_pacing else None
         self.under_way = 0
         self.pause: SenderPause | None = None
+        self.held = True
+        """Whether this node sends through it; else its links are other nodes' to claim."""
+        self.silent_elsewhere = False
+        """Where another node holds it: no receipt can come there either."""
+        self.slots = slots
+        self.resumed_at = 0
+        self._throughput = throughput
         self._concurrency = concurrency
         self._throttles = 0
         self._quiet_until = 0.0
@@ -48,16 +56,26 @@ class SenderLine:
         """What operators call it: the sender, or the account where that has several."""
         return self.connector.name
 
+    def share_with(self, nodes: int) -> None:
+        """Take its part of the throughput, beside so many nodes that send from it too."""
+        self.pacing.grant(self._throughput / nodes)
+
     @property
     def blocked_since(self) -> int | None:
-        """Since when it takes nothing, in milliseconds UTC; None: it does."""
+        """Since when it takes nothing, in milliseconds UTC; None: it does, or is another node's."""
+        if not self.held:
+            return None
         if self.pause is not None:
             return self.pause.paused_since
         return self.connector.blocked_since
 
     def room(self, clock: Clock) -> int:
         """Tell how many links may be claimed now."""
-        if self.connector.blocked_since is not None or clock.elapsed() < self._quiet_until:
+        if (
+            not self.held
+            or self.connector.blocked_since is not None
+            or clock.elapsed() < self._quiet_until
+        ):
             return 0
         free = self._concurrency - self.under_way
         if self.pause is not None:
@@ -102,10 +120,12 @@ class SenderLine:
         self.pause = SenderPause(self.channel, self.name, since, until, holds, reason, now)
         return self.pause
 
-    def resume(self) -> bool:
+    def resume(self, now: int) -> bool:
         """Go on, since a submit was taken; tell whether the sender had rested."""
         self._throttles = 0
         rested, self.pause = self.pause is not None, None
+        if rested:
+            self.resumed_at = now
         return rested
 
 
@@ -121,5 +141,6 @@ def unheard(lines: Lines) -> frozenset[tuple[str, str]]:
     return frozenset(
         key
         for key, line in lines.items()
-        if line.channel is Channel.SMS and line.connector.blocked_since is not None
+        if line.channel is Channel.SMS
+        and (line.connector.blocked_since is not None if line.held else line.silent_elsewhere)
     )

@@ -45,7 +45,7 @@ class ShortDomains:
     """All short domains at present."""
 
     def __init__(self, partners: PartnerDirectory, gateway_base: str, public_url: str = "") -> None:
-        """`gateway_base` is the gateway's own, as `gateway_base` of `shortening.py` tells it.
+        """`gateway_base` is the gateway's own, as `gateway_base` of `own_domain.py` tells it.
 
         The host of `public_url` is the API's and Meta's: no base has it for itself.
         """

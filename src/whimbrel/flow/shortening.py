@@ -11,34 +11,18 @@ from whimbrel.clock import DAY
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.short_url import (
     LONGEST_UID,
-    BadBase,
     ShortUrlMode,
     ShortUrlRules,
-    base_of,
     domain_of,
     is_crowded,
     uid_space,
 )
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.metrics import Metrics
-from whimbrel.settings import Settings, SettingsError, short_base_url
 from whimbrel.store.engine import Store
 from whimbrel.store.short_urls import used_uids
 
 _log = structlog.get_logger(__name__)
-
-
-def gateway_base(settings: Settings) -> str:
-    """Return what stands before the UID in short URLs of the gateway's own domain; empty: none.
-
-    Raises `SettingsError`.
-    """
-    url = short_base_url(settings)
-    try:
-        return base_of(url) if url else ""
-    except BadBase as error:
-        name = "short_urls.base_url" if settings.short_urls.base_url else "server.public_url"
-        raise SettingsError(f"{name}: {error}") from error
 
 
 class Shortening:
@@ -47,7 +31,7 @@ class Shortening:
     def __init__(
         self, store: Store, partners: PartnerDirectory, metrics: Metrics, *, base: str
     ) -> None:
-        """`base` is the gateway's own, as `gateway_base` tells it."""
+        """`base` is the gateway's own, as `gateway_base` of `own_domain.py` tells it."""
         self._store = store
         self._partners = partners
         self._metrics = metrics

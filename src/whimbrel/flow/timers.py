@@ -3,19 +3,21 @@
 The rows carry the moments; nothing is kept in memory, so a restart between two moments loses none.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
 from whimbrel.clock import DAY, MINUTE, Clock
 from whimbrel.domain.status import LinkState
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow.cascade import count_cascades
+from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.history import measure_depths
 from whimbrel.store.links import Moved
 from whimbrel.store.receipts import ParkedSweep, sweep_parked
-from whimbrel.store.timers import BATCH, Tick, abandon_submits, expire_links, settle_limbo
+from whimbrel.store.timers import BATCH, Ended, Tick, expire_links, settle_limbo
 
 _log = structlog.get_logger(__name__)
 _PARKED_FOR = 7 * DAY  # as long as Meta repeats a webhook
@@ -32,19 +34,24 @@ class Timers:
         metrics: Metrics,
         *,
         grace: int,
+        rules: Callable[[], Mapping[int, Unanswered]],
         unheard: Callable[[], frozenset[tuple[str, str]]] = frozenset,
+        seat: Seat = ALONE,
         wake_dispatch: Callable[[], None],
         wake_reports: Callable[[], None],
     ) -> None:
         """`grace` is how long an unanswered submit waits for a receipt, in milliseconds.
 
-        `unheard` tells the senders from which none can come now.
+        `rules` tells what Partners want where none has come, if they have said it; `unheard` the
+        senders from which none can come now.
         """
         self._store = store
         self._clock = clock
         self._metrics = metrics
         self._grace = grace
+        self._rules = rules
         self._unheard = unheard
+        self._seat = seat
         self._wake_dispatch = wake_dispatch
         self._wake_reports = wake_reports
 
@@ -65,22 +72,32 @@ class Timers:
 
     async def _settle(self) -> bool:
         now = self._clock.now()
-        settled = await self._store.write(
-            settle_limbo, Tick(now, now + self._grace, self._unheard())
+        tick = Tick(
+            now, now + self._grace, self._unheard(), self._rules(), node_id=self._seat.node_id
         )
-        resubmits = _count(settled, LinkState.QUEUED)
-        if resubmits:
-            self._metrics.resubmits.inc(resubmits)
-            _log.warning("submits_without_answer_or_receipt_go_again", links=resubmits)
+        settled = await self._store.write(settle_limbo, tick)
+        if settled.interrupted:
+            self._metrics.interrupted.inc(settled.interrupted)
+        released = count_cascades(self._metrics, settled.moved)
+        if self._count_ended(settled.ended) or released:
             self._wake_dispatch()
-        return len(settled) == BATCH
+        if settled.moved:
+            self._wake_reports()
+        return settled.found == BATCH
 
-    async def recover(self) -> None:
-        """Give up the leases of a process that died; for the start of the only one."""
-        now = self._clock.now()
-        interrupted = await self._store.write(abandon_submits, Tick(now, now + self._grace))
-        if interrupted:
-            _log.warning("submits_were_interrupted", links=interrupted, grace_ms=self._grace)
+    def _count_ended(self, ended: Iterable[Ended]) -> int:
+        """Count what was decided; return how many links go again."""
+        again = [(channel, verdict) for channel, verdict in ended if verdict.goes_again]
+        failed = [(channel, verdict) for channel, verdict in ended if verdict.fails]
+        for channel, verdict in again:
+            self._metrics.resubmits.labels(channel, verdict.name.lower()).inc()
+        for channel, verdict in failed:
+            self._metrics.given_up.labels(channel, verdict.name.lower()).inc()
+        if again:
+            _log.warning("submits_without_answer_or_receipt_go_again", links=len(again))
+        if failed:
+            _log.warning("submits_without_answer_or_receipt_fail", links=len(failed))
+        return len(again)
 
     async def sweep(self) -> None:
         """Match what was parked, and measure the queues. Call it every few seconds."""

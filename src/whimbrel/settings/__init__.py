@@ -3,9 +3,12 @@
 from whimbrel.settings.reading import ENVIRONMENT_PREFIX, SettingsError, load
 from whimbrel.settings.sections import (
     ACCOUNTS,
+    ROLES,
+    ClusterSettings,
     DispatchSettings,
     LogSettings,
     ReportsSettings,
+    Role,
     SandboxSettings,
     ServerSettings,
     Settings,
@@ -21,9 +24,12 @@ from whimbrel.settings.sections import (
 __all__ = [
     "ACCOUNTS",
     "ENVIRONMENT_PREFIX",
+    "ROLES",
+    "ClusterSettings",
     "DispatchSettings",
     "LogSettings",
     "ReportsSettings",
+    "Role",
     "SandboxSettings",
     "ServerSettings",
     "Settings",

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -69,7 +69,7 @@ def _overlay_environment(document: dict[str, Any], environment: Mapping[str, str
             if variable not in environment:
                 continue
             text = environment[variable]
-            is_list = isinstance(member.default_factory, type) and member.default_factory is list
+            is_list = get_origin(member.type) is list
             document.setdefault(section.name, {})[member.name] = (
                 [part.strip() for part in text.split(",") if part.strip()] if is_list else text
             )

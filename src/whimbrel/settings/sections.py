@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -87,6 +87,37 @@ class StoreSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = False
 
 
+Role = Literal["api", "dispatch", "reports", "smpp"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class ClusterSettings(Struct, kw_only=True, forbid_unknown_fields=True):
+    """This process among others on the same PostgreSQL database."""
+
+    name: Annotated[
+        str, Meta(description="What operators call this node; empty: the machine's name.")
+    ] = ""
+    watch_port: Annotated[
+        int,
+        Meta(
+            description="Where the first of several workers answers `/healthz`, `/readyz` and "
+            "`/metrics` for itself; each further one has the next port. 0: nowhere; on the shared "
+            "port, one of them answers.",
+            ge=0,
+            le=65472,
+        ),
+    ] = 0
+    roles: Annotated[
+        list[Role],
+        Meta(
+            description="What this node does: `api` takes requests, webhooks and visits of short "
+            "URLs; `dispatch` submits to WhatsApp and minds lifetimes; `smpp` binds to SMSCs and "
+            "submits SMS; `reports` delivers reports. Every role must be some node's.",
+            min_length=1,
+        ),
+    ] = field(default_factory=lambda: list(ROLES))
+
+
 class DispatchSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """How links are handed to their channels."""
 
@@ -105,7 +136,7 @@ class DispatchSettings(Struct, kw_only=True, forbid_unknown_fields=True):
         float,
         Meta(
             description="How long a link whose submit had no answer waits for a receipt that bears "
-            "its number, before it is submitted again.",
+            "its number, before it goes again or fails, as its Partner's `unanswered` says.",
             ge=0,
         ),
     ] = 60.0
@@ -153,6 +184,18 @@ class ShortUrlSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class RetentionSettings(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is removed because of its age, beside what Partners' profiles say of their own."""
+
+    inbound_days: Annotated[
+        int,
+        Meta(
+            description="After so many days what a subscriber wrote (MO) is removed; 0: never.",
+            ge=0,
+        ),
+    ] = 0
+
+
 class LogSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """What is written to standard error, one JSON object a line."""
 
@@ -191,6 +234,15 @@ class WhatsappAccount(Struct, kw_only=True, forbid_unknown_fields=True):
         float,
         Meta(description="Messages a second that Meta grants this number; 0: no pacing.", ge=0),
     ] = 80.0
+    nodes: Annotated[
+        int,
+        Meta(
+            description="How many nodes may send from this number at once. They share its "
+            "throughput evenly; each keeps the limit for one subscriber by itself.",
+            ge=1,
+            le=64,
+        ),
+    ] = 1
     pair_pacing: Annotated[
         bool,
         Meta(description="Keep Meta's limit for one subscriber: one in 6 s, bursts of 45."),
@@ -221,6 +273,15 @@ class SmppAccount(Struct, kw_only=True, forbid_unknown_fields=True):
     throughput: Annotated[
         float, Meta(description="Parts a second that the SMSC takes from us; 0: no pacing.", ge=0)
     ] = 0.0
+    binds: Annotated[
+        int,
+        Meta(
+            description="How many nodes may be bound to this account at once; they share its "
+            "throughput evenly.",
+            ge=1,
+            le=64,
+        ),
+    ] = 1
     submit_window: Annotated[
         int, Meta(description="Parts that may wait for the SMSC's answer at once.", ge=1, le=10_000)
     ] = 50
@@ -295,9 +356,11 @@ class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
 
     server: ServerSettings = field(default_factory=ServerSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
     short_urls: ShortUrlSettings = field(default_factory=ShortUrlSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     log: LogSettings = field(default_factory=LogSettings)
     whatsapp: dict[str, WhatsappAccount] = field(default_factory=dict)
     smpp: dict[str, SmppAccount] = field(default_factory=dict)

@@ -191,7 +191,8 @@ WITH due AS MATERIALIZED (
     WHERE state = 0 AND lane = :lane AND due_at <= :now AND expires_at > :now
     ORDER BY due_at LIMIT :room /*postgres FOR NO KEY UPDATE SKIP LOCKED*/
 )
-UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until
+UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until,
+    node_id = :node_id
 WHERE link_id IN (SELECT link_id FROM due)
 RETURNING link_id, channel, sender, text, image_url, attempt, ttl, closes_at, expires_at,
     (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
@@ -207,6 +208,7 @@ class Claim(NamedTuple):
     room: int
     now: int
     lease_until: int
+    node_id: int = 0
 
 
 class ClaimedLink(NamedTuple):
@@ -236,7 +238,7 @@ def due_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
 
 def claim_links(claims: list[Claim]) -> Steps[list[list[ClaimedLink]]]:
     """Write the next attempt of the links that are due, and hand them out (design: leases)."""
-    answers = yield Ask(_CLAIM, [(c.lane, c.now, c.room, c.lease_until) for c in claims])
+    answers = yield Ask(_CLAIM, [(c.lane, c.now, c.room, c.lease_until, c.node_id) for c in claims])
     claimed = [[_claimed(*row) for row in rows] for rows in answers]
     resumed = [link.link_id for links in claimed for link in links if _may_be_resumed(link)]
     if resumed:

@@ -1,7 +1,8 @@
 """How short URLs are followed, for operators.
 
 Everything is counted from the visits that are kept, so that any range of time can be asked for. A
-short URL that was removed has taken its visits along. Reads whatever it is asked about: it is run
+short URL that was removed has taken its visits along; how many retention has removed of the others,
+their counters tell. Reads whatever it is asked about: it is run
 at an operator's command, beside the gateway.
 """
 
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from whimbrel.clock import DAY
-from whimbrel.store.engine import Ask, Statement, Steps
+from whimbrel.store.engine import Ask, Statement, Steps, ask_one
 
 
 class Grouping(StrEnum):
@@ -60,6 +61,15 @@ _BY = MappingProxyType(
         ),
     }
 )
+
+_REMOVED = Statement("""
+SELECT CAST(coalesce(sum(s.visits - (SELECT count(*) FROM clicks c WHERE c.uid = s.uid)), 0)
+    AS bigint)
+FROM short_urls s JOIN partners p ON p.partner_id = s.partner_id
+WHERE (:uid = '' OR s.uid = :uid)
+    AND (CAST(:chain_id AS bigint) = 0 OR s.chain_id = :chain_id)
+    AND (:login = '' OR p.login = :login)
+""")
 
 
 class StatsWish(NamedTuple):
@@ -124,3 +134,12 @@ def count_clicks(wishes: list[StatsWish]) -> Steps[list[list[ClickStats]]]:
             ]
         )
     return told
+
+
+def count_removed_visits(wishes: list[StatsWish]) -> Steps[list[int]]:
+    """Count the visits, of any time, of the short URLs that each wish names which are not kept."""
+    counts: list[int] = []
+    for wish in wishes:
+        rows = yield from ask_one(_REMOVED, wish.uid, wish.chain_id, wish.login)
+        counts.append(rows[0][0])
+    return counts

@@ -19,8 +19,8 @@ _MOST_VISITS_REMOVED = 1_000  # in one transaction; a short URL with more takes 
 
 # One that was removed meanwhile keeps nothing: its UID may be another's soon.
 _KEEP = Statement("""
-INSERT INTO clicks (uid, at, agent, counted)
-SELECT uid, :at, :agent, :counted FROM short_urls WHERE uid = :uid
+INSERT INTO clicks (uid, at, agent, counted, partner_id)
+SELECT uid, :at, :agent, :counted, partner_id FROM short_urls WHERE uid = :uid
 """)
 _COUNT = Statement("""
 UPDATE short_urls SET visits = visits + :visits, clicks = clicks + :clicks,

@@ -17,7 +17,7 @@ takes what nobody holds, and waits for nobody (docs/decisions/0018-locks.md).
 
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = tuple[Any, ...]
 Params = tuple[Any, ...]
@@ -107,11 +107,25 @@ class StoreUnavailable(Exception):
     """The store cannot take a write now; nothing of the item was written."""
 
 
+class StoreClosed(StoreUnavailable):
+    """The process has closed it, and will not open it again."""
+
+
 class OutcomeUnknown(StoreUnavailable):
     """The store went away while it committed, and did not come back in time to say whether it did.
 
     What was to be written may be there.
     """
+
+
+class PoolLimits(NamedTuple):
+    """How many connections a process may have, and how long a statement may take, in seconds."""
+
+    size: int
+    statement: float
+    lock: float
+    pooled: bool = False
+    """The URL is that of PgBouncer, which gives each transaction another connection."""
 
 
 class Store(Protocol):

@@ -2,13 +2,22 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from whimbrel.domain.chain_id import links_of
+from whimbrel.domain.partner import Profile
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.store.engine import Ask, Row, Statement, Steps, ask_one
+from whimbrel.store.submits import NO_ANSWER
 
 _CHAIN = Statement("""
 SELECT c.chain_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery, c.notify_url,
-    c.extra_param, c.schedule, c.accepted_at, c.request_id
+    c.extra_param, c.schedule, c.accepted_at, c.request_id, c.content_removed_at
 FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = :chain_id
+""")
+_PROFILE = Statement("""
+SELECT p.profile FROM chains c JOIN partners p ON p.partner_id = c.partner_id
+WHERE c.chain_id = :chain_id
 """)
 _LINKS = Statement("""
 SELECT link_id, channel, sender, text, image_url, ttl, state, attempt, attempted_at, due_at,
@@ -34,8 +43,11 @@ SELECT r.report_id, r.link_id, r.status, r.lane, r.state, r.next_at, r.attempts,
 FROM reports r WHERE r.link_id >= :first AND r.link_id <= :last ORDER BY r.report_id
 """)
 _SHORT_URLS = Statement("""
-SELECT uid, target, visits, clicks, expires_at, idle_until FROM short_urls WHERE uid = :uid
+SELECT uid, target, chain_id, visits, clicks, expires_at, idle_until FROM short_urls
+WHERE uid = :uid
 """)
+MOST_CLICKS = 1_000
+"""How many visits a story tells at the most."""
 # Those of a short URL that is shared are of many messages.
 _CLICKS = Statement("""
 SELECT c.uid, c.at, c.agent, c.counted
@@ -62,6 +74,27 @@ class Story(NamedTuple):
     """Those in the links' texts that have not been removed."""
     clicks: list[dict[str, Any]]
     """Visits of those among them that nobody else has; the first thousand."""
+    unanswered: Unanswered
+    """What its Partner wants now of a link that may have gone, and of which nothing is heard."""
+
+    def silent(self, link_id: int) -> int:
+        """Count the submits of a link that had neither an answer nor a receipt."""
+        heard = {(one["link_id"], one["attempt"]) for one in self.receipts}
+        return sum(
+            one["link_id"] == link_id
+            and one["outcome"] == NO_ANSWER
+            and (link_id, one["attempt"]) not in heard
+            for one in self.submits
+        )
+
+    def has_arrived_before(self, link_id: int) -> bool:
+        """Tell whether a link before one has reached its goal."""
+        return any(
+            one["link_id"] < link_id
+            and one["satisfied_by"] is not None
+            and one["state"] >= one["satisfied_by"]
+            for one in self.links
+        )
 
 
 def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
@@ -82,6 +115,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
         uids = dict.fromkeys(uid for row in links for uid in (row[-1] or "").split())
         short_urls = yield Ask(_SHORT_URLS, [(uid,) for uid in uids])
         clicks = yield from ask_one(_CLICKS, chain_id)
+        profiles = yield from ask_one(_PROFILE, chain_id)
         stories.append(
             Story(
                 _named(_CHAIN, chains)[0],
@@ -93,6 +127,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
                 _named(_ATTEMPTS, [row for rows in attempts for row in rows]),
                 _named(_SHORT_URLS, [row for rows in short_urls for row in rows]),
                 _named(_CLICKS, clicks),
+                msgspec.json.decode(profiles[0][0], type=Profile).unanswered,
             )
         )
     return stories

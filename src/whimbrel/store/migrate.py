@@ -1,60 +1,49 @@
-"""Brings a store's schema up to date."""
+"""Brings a store's schema up to date.
 
+Every start and every command asks for that, and nearly always there is nothing to do. So the file
+is asked first, in a fraction of a millisecond; Alembic and SQLAlchemy, which take longer to import
+than all the rest of a command, are there only for the work itself.
+"""
+
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-import asyncpg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from whimbrel.store.engine import StoreUnavailable
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
-_UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"; nobody else's, and no hash of a content key
-_CONNECT_SECONDS = 10.0  # nobody but an operator waits
-_TABLE_LOCK_SECONDS = 10  # whoever waits for a table makes all others wait behind him
 
 
-def upgrade(path: Path | str, revision: str = "head") -> None:
-    """Create the SQLite file, or bring it to `revision`; does nothing to one that is there already.
+def upgrade(path: Path | str, revision: str | None = None) -> None:
+    """Create the SQLite file, or bring it to `revision`, the newest unless told otherwise.
 
-    Raises `alembic.util.CommandError` if the file was written by a newer Whimbrel.
+    Does nothing to a file that is there already. Raises `StoreUnavailable` if the file was written
+    by a newer Whimbrel, and `sqlite3.Error` if it cannot be read or changed.
     """
-    engine = create_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", _own_transactions)
-    event.listen(engine, "begin", _begin)
-    try:
-        with engine.begin() as connection:
-            command.upgrade(_config(connection), revision)
-    finally:
-        engine.dispose()
+    known = revisions()
+    present = _revision_of(path)
+    if present == (revision or known[-1]):
+        return
+    if present is not None and present not in known:
+        raise StoreUnavailable(
+            f"store.path: {path} is of revision {present}, which this version does not know:"
+            " was the file written by a newer Whimbrel?"
+        )
+    from whimbrel.store.migrations.run import run  # noqa: PLC0415 - see the module's docstring
+
+    run(path, revision or known[-1])
 
 
-async def upgrade_postgres(url: str, revision: str = "head") -> None:
+async def upgrade_postgres(url: str, revision: str | None = None) -> None:
     """Make the tables in a PostgreSQL database, or bring them to `revision`.
 
     All or nothing; of several processes that try it at once, one does it and the others wait.
-    Raises `alembic.util.CommandError` if the database was written by a newer Whimbrel, and
-    `sqlalchemy.exc.DBAPIError`, `asyncpg.PostgresError` or `OSError` if it cannot be reached or
+    Raises `StoreUnavailable` if the database was written by a newer Whimbrel, cannot be reached or
     refuses.
     """
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        poolclass=NullPool,
-        # asyncpg reads the URL, as it does for the store: it knows more forms than SQLAlchemy.
-        async_creator=lambda: asyncpg.connect(
-            url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "whimbrel db"}
-        ),
-    )
-    try:
-        async with engine.begin() as connection:
-            await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
-            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_SECONDS}s'")
-            await connection.run_sync(lambda one: command.upgrade(_config(one), revision))
-    finally:
-        await engine.dispose()
+    from whimbrel.store.migrations.run import run_postgres  # noqa: PLC0415 - the same
+
+    await run_postgres(url, revision or newest_revision())
 
 
 async def postgres_revision(url: str) -> str | None:
@@ -62,6 +51,8 @@ async def postgres_revision(url: str) -> str | None:
 
     Raises `asyncpg.PostgresError` or `OSError` if the database cannot be reached.
     """
+    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is
+
     connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
         if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
@@ -73,21 +64,23 @@ async def postgres_revision(url: str) -> str | None:
 
 
 def newest_revision() -> str:
-    """Return the revision that this version needs: they are numbered in their order."""
-    return max(path.name for path in _VERSIONS.glob("r*.py")).partition("_")[0]
+    """Return the revision that this version needs."""
+    return revisions()[-1]
 
 
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+def revisions() -> list[str]:
+    """Return the names of all revisions in their order, as the files are named after them."""
+    return sorted(file.name.partition("_")[0] for file in _VERSIONS.glob("r*.py"))
 
 
-def _own_transactions(connection: object, _record: object) -> None:
-    """Stop the driver from committing before DDL, so that a migration is all or nothing."""
-    connection.isolation_level = None  # type: ignore[attr-defined]
+def _revision_of(path: Path | str) -> str | None:
+    """Return the revision of a file; None if it is new."""
+    with closing(sqlite3.connect(path)) as connection:
+        if not connection.execute(_IS_MIGRATED).fetchone():
+            return None
+        row: tuple[str] | None = connection.execute(_REVISION).fetchone()
+        return row and row[0]
 
 
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+_IS_MIGRATED = "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'"
+_REVISION = "SELECT version_num FROM alembic_version"

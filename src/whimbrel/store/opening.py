@@ -8,10 +8,8 @@ at work on it.
 from pathlib import Path
 
 from whimbrel.settings import StoreSettings
-from whimbrel.store.connecting import check_tables
-from whimbrel.store.engine import Store
+from whimbrel.store.engine import PoolLimits, Store
 from whimbrel.store.migrate import upgrade
-from whimbrel.store.postgres import PoolLimits, PostgresStore
 from whimbrel.store.sqlite import SqliteStore
 
 
@@ -20,6 +18,9 @@ async def open_store(settings: StoreSettings) -> Store:
     if not settings.url:
         upgrade(settings.path)
         return SqliteStore(settings.path)
+    from whimbrel.store.connecting import check_tables  # noqa: PLC0415 - the same
+    from whimbrel.store.postgres import PostgresStore  # noqa: PLC0415 - a driver that few need
+
     store = await PostgresStore.open(settings.url, limits_of(settings))
     try:
         await check_tables(settings.url)

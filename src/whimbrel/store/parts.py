@@ -9,8 +9,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from whimbrel.domain.chain import PartsTaken
+from whimbrel.domain.content import Channel
 from whimbrel.domain.parts import whole_state
-from whimbrel.domain.receipt import Receipt
+from whimbrel.domain.receipt import Receipt, Report
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 
@@ -25,6 +26,7 @@ UPDATE parts SET state = :state, happened_at = :happened_at, error_code = :error
 WHERE link_id = :link_id AND part = :part AND state < :state
 RETURNING part
 """)
+_COUNT = Statement("SELECT parts FROM parts WHERE link_id = :link_id LIMIT 1")
 _STATES = Statement("SELECT state, parts, happened_at FROM parts WHERE link_id = :link_id")
 
 
@@ -52,6 +54,16 @@ def taken_parts(link_ids: list[int]) -> Steps[list[dict[int, str]]]:
     """Return the parts of each link that need not go again, with the channel's numbers."""
     answers = yield Ask(_TAKEN, [(link_id,) for link_id in link_ids])
     return [dict(rows) for rows in answers]
+
+
+def with_part_counts(reports: list[Report]) -> Steps[list[Report]]:
+    """Add to reports on SMS whose text was removed how many parts they had, where it is known."""
+    bare = [one.link_id for one in reports if one.text is None and one.channel == Channel.SMS]
+    if not bare:
+        return reports
+    answers = yield Ask(_COUNT, [(link_id,) for link_id in bare])
+    counts = {link_id: rows[0][0] for link_id, rows in zip(bare, answers, strict=True) if rows}
+    return [replace(one, parts=counts.get(one.link_id, 0)) for one in reports]
 
 
 class PartReceipt(NamedTuple):

@@ -13,12 +13,20 @@ not (docs/decisions/0019-postgresql.md).
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import structlog
 
-from whimbrel.store.engine import Item, Operation, OutcomeUnknown, Result, StoreUnavailable
+from whimbrel.store.engine import (
+    Item,
+    Operation,
+    OutcomeUnknown,
+    PoolLimits,
+    Result,
+    StoreClosed,
+    StoreUnavailable,
+)
 from whimbrel.store.postgres_steps import Connection, Stepper, without_nuls
 from whimbrel.store.refusals import refusal
 
@@ -49,16 +57,6 @@ _LOST = (
     OSError,
     TimeoutError,
 )
-
-
-class PoolLimits(NamedTuple):
-    """How many connections there may be, and how long a statement may take, in seconds."""
-
-    size: int
-    statement: float
-    lock: float
-    pooled: bool = False
-    """The URL is that of PgBouncer, which gives each transaction another connection."""
 
 
 class PostgresStore:
@@ -112,7 +110,7 @@ class PostgresStore:
         and whatever the operation itself raised for this item.
         """
         if self._closing:
-            raise StoreUnavailable("the store is closed")
+            raise StoreClosed("the store is closed")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._pending.setdefault(operation, []).append((item, future))
         self._waiting += 1

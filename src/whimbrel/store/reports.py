@@ -16,6 +16,7 @@ from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import CLICKED, ErrorCode, Status
 from whimbrel.store.click_reports import with_clicks
 from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.parts import with_part_counts
 
 
 class ReportState(IntEnum):
@@ -102,7 +103,8 @@ WITH due AS MATERIALIZED (
     SELECT report_id FROM reports WHERE state = 1 AND lane = :lane AND next_at <= :now
     ORDER BY next_at LIMIT :room /*postgres FOR NO KEY UPDATE SKIP LOCKED*/
 )
-UPDATE reports SET next_at = :lease_until WHERE report_id IN (SELECT report_id FROM due)
+UPDATE reports SET next_at = :lease_until, node_id = :node_id
+WHERE report_id IN (SELECT report_id FROM due)
 RETURNING report_id
 """)
 _CONTENT = Statement("""
@@ -112,9 +114,6 @@ SELECT r.report_id, r.attempts, r.failures, c.partner_id, r.chain_id, r.link_id,
 FROM reports r JOIN links l ON l.link_id = r.link_id JOIN chains c ON c.chain_id = r.chain_id
 WHERE r.report_id = :report_id
 """)
-_RELEASE_CLAIMS = Statement(
-    "UPDATE reports SET next_at = :now WHERE state = 1 AND next_at > :now AND attempts = 0"
-)
 
 
 class ReportClaim(NamedTuple):
@@ -124,6 +123,7 @@ class ReportClaim(NamedTuple):
     room: int
     now: int
     lease_until: int
+    node_id: int = 0
 
 
 def due_report_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
@@ -134,13 +134,14 @@ def due_report_lanes(items: list[None]) -> Steps[list[list[tuple[str, int]]]]:
 
 def claim_reports(claims: list[ReportClaim]) -> Steps[list[list[Report]]]:
     """Hand out reports that are due, each to one claimer, until its lease ends."""
-    answers = yield Ask(_CLAIM, [(c.lane, c.now, c.room, c.lease_until) for c in claims])
+    answers = yield Ask(_CLAIM, [(c.lane, c.now, c.room, c.lease_until, c.node_id) for c in claims])
     claimed: list[list[Report]] = []
     for rows in answers:
         contents = yield Ask(_CONTENT, rows)
         claimed.append([Report(*content[0]) for content in contents])
         if any(report.status == CLICKED for report in claimed[-1]):
             claimed[-1] = yield from with_clicks(claimed[-1])
+        claimed[-1] = yield from with_part_counts(claimed[-1])
     return claimed
 
 
@@ -150,7 +151,7 @@ VALUES (:report_id, :attempt, :ended_at, :latency, :http_status, :answer) ON CON
 """)
 _SETTLE = Statement("""
 UPDATE reports SET state = CASE WHEN :state = 1 THEN state ELSE :state END,
-    attempts = :attempt, failures = :failures, next_at = :next_at
+    attempts = :attempt, failures = :failures, next_at = :next_at, node_id = NULL
 WHERE report_id = :report_id AND state IN (0, 1)
 """)  # a failed one that a redelivery has put behind another meanwhile stays held
 _PROMOTE = Statement("""
@@ -196,21 +197,16 @@ def record_report_attempts(attempts: list[ReportAttempt]) -> Steps[list[None]]:
     return [None] * len(attempts)
 
 
-_PUT_BACK = Statement(
-    "UPDATE reports SET next_at = :next_at WHERE report_id = :report_id AND state IN (0, 1)"
-)
+_PUT_BACK = Statement("""
+UPDATE reports SET next_at = :next_at, node_id = NULL
+WHERE report_id = :report_id AND state IN (0, 1)
+""")
 
 
 def put_reports_back(reports: list[tuple[int, int]]) -> Steps[list[None]]:
     """Give claimed reports back untried: (next_at, report_id) each."""
     yield Do(_PUT_BACK, reports)
     return [None] * len(reports)
-
-
-def release_report_claims(moments: list[int]) -> Steps[list[None]]:
-    """Make first attempts that were under way due again, at the start of the only process."""
-    yield Do(_RELEASE_CLAIMS, [(now,) for now in moments])
-    return [None] * len(moments)
 
 
 _REDELIVER = Statement("""

@@ -3,6 +3,10 @@
 Moments are milliseconds UTC. A partial index carries each question that is asked again and again
 ("what is due?"), so that settled rows cost nothing however many there are. Migrations are in
 `migrations/`; a test holds the two alike.
+
+What belongs to a chain has its number in its own (`domain/chain_id.py`) and no foreign key to it:
+checked at each accept it would tell nothing new, and without an index of its own, which would cost
+more, each removal of a chain would have to look through all links and all reports.
 """
 
 from sqlalchemy import (
@@ -37,6 +41,7 @@ partners = Table(
           postgresql_where=text("removed_at IS NULL")),
 )  # fmt: skip
 
+_WITH_CONTENT = text("content_removed_at IS NULL")
 chains = Table(
     "chains",
     metadata,
@@ -52,6 +57,10 @@ chains = Table(
     Column("schedule", Text),
     Column("accepted_at", BigInteger, nullable=False),
     Column("request_id", Text, nullable=False),
+    Column("content_removed_at", BigInteger),
+    Index("chains_partner", "partner_id", "chain_id"),
+    Index("chains_with_content", "partner_id", "chain_id", sqlite_where=_WITH_CONTENT,
+          postgresql_where=_WITH_CONTENT),
     Index("chains_dedupe_ref", "partner_id", "dedupe_ref", unique=True,
           sqlite_where=text("dedupe_ref IS NOT NULL"),
           postgresql_where=text("dedupe_ref IS NOT NULL")),
@@ -67,7 +76,7 @@ links = Table(
     "links",
     metadata,
     Column("link_id", _NUMBER, primary_key=True, autoincrement=False),
-    Column("chain_id", BigInteger, ForeignKey("chains.chain_id"), nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
     Column("lane", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("sender", Text, nullable=False),
@@ -87,6 +96,7 @@ links = Table(
     Column("error_code", SmallInteger, nullable=False),
     Column("satisfied_by", SmallInteger),
     Column("short_uids", Text),
+    Column("node_id", SmallInteger),
     Index("links_held", "due_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index("links_due", "lane", "due_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),
@@ -170,11 +180,12 @@ mo_messages = Table(
 )
 
 _DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")
+_CLAIMED = text("node_id IS NOT NULL")
 reports = Table(
     "reports",
     metadata,
     Column("report_id", _NUMBER, primary_key=True),
-    Column("chain_id", BigInteger, ForeignKey("chains.chain_id"), nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
     Column("link_id", BigInteger, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("lane", Text, nullable=False),
@@ -186,9 +197,11 @@ reports = Table(
     Column("done_at", BigInteger),
     Column("submitted_at", BigInteger),
     Column("error_code", SmallInteger, nullable=False),
+    Column("node_id", SmallInteger),
     Index("reports_link_status", "link_id", "status", unique=True),
     Index("reports_due", "lane", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),
     Index("reports_open", "chain_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("reports_claimed", "node_id", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
 )
 
 report_attempts = Table(
@@ -271,7 +284,9 @@ clicks = Table(
     Column("at", BigInteger, nullable=False),
     Column("agent", Text, nullable=False),
     Column("counted", SmallInteger, nullable=False),
+    Column("partner_id", BigInteger, nullable=False),
     Index("clicks_uid", "uid", "at"),
+    Index("clicks_partner", "partner_id", "at"),
 )
 
 click_reports = Table(
@@ -287,6 +302,39 @@ uid_spaces = Table(
     metadata,
     Column("uid_length", SmallInteger, primary_key=True, autoincrement=False),
     Column("used", BigInteger, nullable=False),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("node_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("token", Text),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("numbers_until", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+holdings = Table(
+    "holdings",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    Column("node_id", SmallInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("partner_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("spent_until", BigInteger, nullable=False),
 )
 
 SERIALS = {

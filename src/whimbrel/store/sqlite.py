@@ -22,6 +22,7 @@ from whimbrel.store.engine import (
     Statement,
     Step,
     Steps,
+    StoreClosed,
     StoreUnavailable,
 )
 
@@ -42,7 +43,8 @@ def connect(path: Path | str, *, busy_timeout: float = 0.0) -> sqlite3.Connectio
     """Open the database with the pragmas that the promises need.
 
     WAL lets readers and the CLI work beside the writer; `synchronous=FULL` makes each commit
-    survive a power cut.
+    survive a power cut. `secure_delete` overwrites what retention removes (Debian's SQLite does so
+    anyway).
     """
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=busy_timeout
@@ -53,6 +55,7 @@ def connect(path: Path | str, *, busy_timeout: float = 0.0) -> sqlite3.Connectio
         "foreign_keys=ON",
         f"cache_size=-{_CACHE_KIB}",
         "temp_store=MEMORY",
+        "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
@@ -86,7 +89,7 @@ class SqliteStore:
         and whatever the operation itself raised for this item.
         """
         if self._closing:
-            raise StoreUnavailable("the store is closed")
+            raise StoreClosed("the store is closed")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._pending.setdefault(operation, []).append((item, future))
         self._waiting += 1

@@ -22,8 +22,12 @@ INSERT INTO submits (link_id, attempt, started_at, ended_at, outcome, provider_i
 VALUES (:link_id, :attempt, :started_at, :ended_at, :outcome, :provider_id, :code, :detail)
 ON CONFLICT (link_id, attempt) DO UPDATE SET ended_at = excluded.ended_at,
     outcome = excluded.outcome, provider_id = excluded.provider_id, code = excluded.code,
-    detail = excluded.detail
+    detail = coalesce(excluded.detail, submits.detail)
 """)
+
+
+NO_ANSWER = "no answer"
+INTERRUPTED = "the gateway stopped, or lost its lease, before the answer came"
 
 
 class SubmitRecord(NamedTuple):
@@ -51,7 +55,8 @@ class SubmitRecord(NamedTuple):
 def record_submits(records: list[SubmitRecord]) -> Steps[list[Moved | None]]:
     """Keep each attempt, move its link, and match the receipts that were here before it.
 
-    An answer that comes after its lease was given up replaces what was noted then.
+    An answer that comes after its lease was given up replaces what was noted then, save that why it
+    had been given up, and what was decided about it, stays to be read.
     """
     moved = yield from move_links([LinkEvent(r.link_id, r.event, r.event.at) for r in records])
     yield Do(
@@ -101,4 +106,4 @@ def outcome_of(event: Event) -> str:
         case Again():
             return "not sent"
         case _:
-            return "no answer"
+            return NO_ANSWER

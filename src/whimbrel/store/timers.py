@@ -1,9 +1,13 @@
 """Links that time moves: lifetimes that end, cascades that go on, submits without an answer."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import Bypassed, GraceOver, LifetimeOver, NoAnswer
 from whimbrel.domain.status import LinkState
+from whimbrel.domain.unanswered import Unanswered, Verdict, judge
 from whimbrel.store.engine import Ask, Do, Statement, Steps
 from whimbrel.store.links import (
     CascadeTick,
@@ -13,7 +17,7 @@ from whimbrel.store.links import (
     move_links,
 )
 from whimbrel.store.receipts import adopt_parked
-from whimbrel.store.submits import SubmitRecord, record_submits
+from whimbrel.store.submits import INTERRUPTED, NO_ANSWER, SubmitRecord, record_submits
 
 # Each takes chains that nobody else is at, and keeps them: of two processes that look at the same
 # moment, one does the work. Its CROSS JOIN is a plain one whose order SQLite keeps.
@@ -36,19 +40,29 @@ ORDER BY l.due_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
 """)
 _LIMBO = Statement("""
 SELECT l.link_id, l.state, l.attempt, coalesce(l.attempted_at, 0), l.channel, l.sender,
-    l.satisfied_by
+    l.satisfied_by, l.ttl, c.partner_id, EXISTS (
+        SELECT 1 FROM links b WHERE b.link_id >= c.chain_id * 16 AND b.link_id < l.link_id
+            AND b.satisfied_by IS NOT NULL AND b.state >= b.satisfied_by)
 FROM links l CROSS JOIN chains c
 WHERE l.state IN (10, 20) AND l.due_at <= :now AND c.chain_id = l.chain_id
+    AND (l.state = 20 OR l.node_id IS NULL OR l.node_id = :node_id OR l.due_at <= :orphaned)
 ORDER BY l.due_at LIMIT 250 /*postgres FOR NO KEY UPDATE OF c SKIP LOCKED*/
+""")
+_SILENT = Statement("""
+SELECT count(*) FROM submits s
+WHERE s.link_id = :link_id AND s.outcome = :no_answer AND NOT EXISTS
+    (SELECT 1 FROM receipts r WHERE r.link_id = s.link_id AND r.attempt = s.attempt)
+""")
+_NOTE = Statement("""
+UPDATE submits SET detail = coalesce(detail || '; ', '') || CAST(:note AS text)
+WHERE link_id = :link_id AND attempt = :attempt
 """)
 _WAIT_ON = Statement("UPDATE links SET due_at = :until WHERE link_id = :link_id")
 _UNSURE_OF = Statement("""
 SELECT link_id FROM links WHERE state IN (10, 20) AND state = 20
     AND channel = :channel AND sender = :sender AND due_at < :until
 """)
-_ABANDONED = Statement("""
-SELECT link_id, attempt, coalesce(attempted_at, 0) FROM links WHERE state IN (10, 20) AND state = 10
-""")
+_ORPHANED = 5 * MINUTE  # behind its end, a claim's node has no part in it any more
 BATCH = 250
 """How many links one call moves at the most, as the statements' LIMIT says."""
 
@@ -60,6 +74,10 @@ class Tick(NamedTuple):
     grace_until: int
     unheard: frozenset[tuple[str, str]] = frozenset()
     """Senders (channel, name) from which no receipt can come now: their graces begin anew."""
+    rules: Mapping[int, Unanswered] = MappingProxyType({})
+    """What Partners want of links whose grace is over; AUTO for those that are not in it."""
+    node_id: int = 0
+    """Whose claims run out. Those of another node are its own, or whose it is that buries it."""
 
 
 def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
@@ -106,34 +124,93 @@ def bypass_links(blockades: list[Blockade]) -> Steps[list[list[Moved | None]]]:
     return bypassed
 
 
-def settle_limbo(ticks: list[Tick]) -> Steps[list[list[Moved | None]]]:
-    """Turn lost leases into unsure links, and unsure links whose grace is over into queued ones."""
-    answers = yield Ask(_LIMBO, [(tick.now,) for tick in ticks])
-    settled: list[list[Moved | None]] = []
+class _Limbo(NamedTuple):
+    """A link whose lease was lost, or whose grace is over."""
+
+    link_id: int
+    state: int
+    attempt: int
+    attempted_at: int
+    channel: str
+    sender: str
+    satisfied_by: int | None
+    ttl: int
+    partner_id: int
+    needless: bool
+    """Whether a link before it has reached its goal."""
+
+    def waits_on(self, unheard: frozenset[tuple[str, str]]) -> bool:
+        """Tell whether its grace begins anew, since no receipt can come from its sender now.
+
+        A cascade does not wait for an SMSC that is away.
+        """
+        return (self.channel, self.sender) in unheard and self.satisfied_by is None
+
+
+class Ended(NamedTuple):
+    """A grace that has ended with nothing heard, and what was decided then."""
+
+    channel: str
+    verdict: Verdict
+
+
+class Settled(NamedTuple):
+    """What came of the links in limbo."""
+
+    found: int
+    """How many there were, `BATCH` at the most."""
+    interrupted: int
+    """Leases that were lost: submits that turned out to have no answer."""
+    moved: list[Moved | None]
+    ended: list[Ended]
+
+
+def settle_limbo(ticks: list[Tick]) -> Steps[list[Settled]]:
+    """Turn lost leases into unsure links, and decide about unsure links whose grace is over."""
+    answers = yield Ask(_LIMBO, [(tick.now, tick.node_id, tick.now - _ORPHANED) for tick in ticks])
+    settled: list[Settled] = []
     for tick, rows in zip(ticks, answers, strict=True):
-        unsure = [link_id for link_id, state, *_ in rows if state == LinkState.UNSURE]
-        # A cascade does not wait for an SMSC that is away: the link is queued, and passed over.
-        wait_on = {
-            link_id
-            for link_id, state, _, _, channel, sender, satisfied_by in rows
-            if state == LinkState.UNSURE
-            and (channel, sender) in tick.unheard
-            and satisfied_by is None
-        }
-        yield Do(_WAIT_ON, [(tick.grace_until, link_id) for link_id in wait_on])
-        moved: list[Moved | None] = [*(yield from adopt_parked(unsure))]
-        moved += yield from move_links(
-            [LinkEvent(one, GraceOver(tick.now), tick.now) for one in unsure if one not in wait_on]
-        )
+        links = [_Limbo(*row) for row in rows]
+        unsure = [link for link in links if link.state == LinkState.UNSURE]
+        lost = [link for link in links if link.state == LinkState.SUBMITTING]
+        judged = [link for link in unsure if not link.waits_on(tick.unheard)]
+        waiting = {link.link_id for link in unsure} - {link.link_id for link in judged}
+        yield Do(_WAIT_ON, [(tick.grace_until, link_id) for link_id in waiting])
+        moved: list[Moved | None] = [*(yield from adopt_parked([one.link_id for one in unsure]))]
+        decided, ended = yield from _end_graces(judged, tick)
+        moved += decided
         moved += yield from record_submits(
-            [
-                _abandoned(link_id, attempt, attempted_at, tick)
-                for link_id, state, attempt, attempted_at, *_ in rows
-                if state == LinkState.SUBMITTING
-            ]
+            [_abandoned(one.link_id, one.attempt, one.attempted_at, tick) for one in lost]
         )
-        settled.append(moved)
+        settled.append(Settled(len(links), len(lost), moved, ended))
     return settled
+
+
+def _end_graces(links: list[_Limbo], tick: Tick) -> Steps[tuple[list[Moved | None], list[Ended]]]:
+    """Decide about each link, and note with its last submit what was decided, and why."""
+    answers = yield Ask(_SILENT, [(link.link_id, NO_ANSWER) for link in links])
+    verdicts = [
+        judge(
+            tick.rules.get(link.partner_id, Unanswered.AUTO),
+            link.ttl,
+            rows[0][0],
+            needless=bool(link.needless),
+        )
+        for link, rows in zip(links, answers, strict=True)
+    ]
+    moved = yield from move_links(
+        [
+            LinkEvent(link.link_id, GraceOver(tick.now, verdict), tick.now)
+            for link, verdict in zip(links, verdicts, strict=True)
+        ]
+    )
+    ended = [
+        (link, verdict)
+        for link, verdict, one in zip(links, verdicts, moved, strict=True)
+        if one and one.before is LinkState.UNSURE
+    ]  # and not one that a receipt has settled in the last moment
+    yield Do(_NOTE, [(verdict.value, link.link_id, link.attempt) for link, verdict in ended])
+    return moved, [Ended(link.channel, verdict) for link, verdict in ended]
 
 
 class Hearing(NamedTuple):
@@ -159,21 +236,10 @@ def renew_graces(heard: list[Hearing]) -> Steps[list[None]]:
     return [None] * len(heard)
 
 
-def abandon_submits(ticks: list[Tick]) -> Steps[list[int]]:
-    """Give up the leases of a process that is gone; return how many there were.
-
-    For the start of the only process on a store: whatever is submitting then was interrupted.
-    """
-    answers = yield Ask(_ABANDONED, [() for _ in ticks])
-    for tick, rows in zip(ticks, answers, strict=True):
-        yield from record_submits([_abandoned(id_, n, at, tick) for id_, n, at in rows])
-    return [len(rows) for rows in answers]
-
-
 def _abandoned(link_id: int, attempt: int, attempted_at: int, tick: Tick) -> SubmitRecord:
     return SubmitRecord(
         link_id,
         NoAnswer(attempt, tick.now, tick.grace_until),
         attempted_at,
-        detail="The gateway stopped, or lost its lease, before the answer came.",
+        detail=INTERRUPTED,
     )

@@ -39,27 +39,12 @@ def create_site(
     """
     openapi = openapi_document()
 
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("alive\n")
-
-    async def readyz(_: Request) -> Response:
-        try:
-            await is_ready()
-        except StoreUnavailable as error:
-            return PlainTextResponse(f"not ready: {error}\n", 503)
-        return PlainTextResponse("ready\n")
-
-    async def show_metrics(_: Request) -> Response:
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
-
     async def show_openapi(_: Request) -> Response:
         return Response(openapi, media_type="application/json")
 
     router = Router(
         routes=[
-            _route("/healthz", GET=healthz),
-            _route("/readyz", GET=readyz),
-            _route("/metrics", GET=show_metrics),
+            *_watch_routes(metrics, is_ready),
             _route("/openapi.json", GET=show_openapi),
             _route("/hooks/whatsapp/{account}", GET=whatsapp.shake_hands, POST=whatsapp.receive),
             Route("/{login}", _only_post(send_endpoint)),
@@ -79,6 +64,34 @@ def create_site(
             await router(scope, receive, send)
 
     return site
+
+
+def create_watch_site(metrics: Metrics, *, is_ready: Callable[[], Awaitable[None]]) -> ASGIApp:
+    """Return the site of a node that takes no requests: what machines watch it by."""
+    return Router(
+        routes=_watch_routes(metrics, is_ready), redirect_slashes=False, default=_not_found
+    )
+
+
+def _watch_routes(metrics: Metrics, is_ready: Callable[[], Awaitable[None]]) -> list[Route]:
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        try:
+            await is_ready()
+        except StoreUnavailable as error:
+            return PlainTextResponse(f"not ready: {error}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    async def show_metrics(_: Request) -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    return [
+        _route("/healthz", GET=healthz),
+        _route("/readyz", GET=readyz),
+        _route("/metrics", GET=show_metrics),
+    ]
 
 
 def _route(path: str, **handlers: _Handler) -> Route:

@@ -16,7 +16,7 @@ from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import PartsTaken
 from whimbrel.domain.content import Content
 from whimbrel.domain.status import ErrorCode
-from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
+from whimbrel.http_out import Answer, Http, NotSent, Unanswered
 from whimbrel.settings import WhatsappAccount
 
 _DETAIL_LIMIT = 500
@@ -48,7 +48,7 @@ class _Envelope(Struct):
 class WhatsappConnector:
     """One sending number."""
 
-    def __init__(self, account: WhatsappAccount, http: HttpOut, *, timeout: float) -> None:
+    def __init__(self, account: WhatsappAccount, http: Http, *, timeout: float) -> None:
         """`timeout` is in seconds, for one whole submit."""
         self.name = account.sender
         self._http = http
