@@ -30,7 +30,7 @@ _LANE, _SENDER = "WHATSAPP/1/WHIMBREL", "WHIMBREL"
 _GROUP = 20_000
 _OPEN_SHARE = 1_000  # one in so many messages is on its way: the last ones
 _SHORT_SHARE = 10
-Rows = dict[str, list[tuple[Any, ...]]]
+Rows = dict[str, list[dict[str, Any]]]
 
 
 def fill(path: Path, count: int) -> None:
@@ -39,20 +39,24 @@ def fill(path: Path, count: int) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     now = SystemClock().now()
-    connection.execute(
-        "INSERT INTO partners VALUES (1, 'shop', 'no hash', '{}', 0, NULL, ?, ?)", (now, now)
-    )
+    partner = {"partner_id": 1, "login": "shop", "password_hash": "none", "profile": "{}",
+               "disabled": 0, "created_at": now, "changed_at": now}  # fmt: skip
+    _insert(connection, "partners", [partner])
     messages = _messages(count, now - 30 * DAY)
     while group := list(islice(messages, _GROUP)):
         connection.execute("BEGIN")
         for table in metadata.tables:
-            rows = [row for message in group for row in message.get(table, [])]
-            marks = ", ".join("?" * len(metadata.tables[table].columns))
-            if rows:
-                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            _insert(connection, table, [row for one in group for row in one.get(table, [])])
         connection.execute("COMMIT")
     connection.execute("INSERT INTO uid_spaces SELECT 8, count(*) FROM short_urls")
     connection.close()
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        names = ", ".join(rows[0])
+        values = ", ".join(f":{name}" for name in rows[0])
+        connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({values})", rows)
 
 
 def _messages(count: int, begin: int) -> Iterator[Rows]:
@@ -67,30 +71,60 @@ def _messages(count: int, begin: int) -> Iterator[Rows]:
 
 
 def _message(n: int, chain: int, link: int, at: int, report: int, *, settled: bool) -> Rows:
-    ref, uid = f"{n:012}", f"{n:08x}"
-    rows: Rows = {
-        "chains": [(chain, 1, ref, ref, None, str(79_000_000_000 + n), 1, None, None, None, at,
-                    f"bench-{n}")],
-        "links": [(link, chain, _LANE, "WHATSAPP", _SENDER, _TEXT, None, DAY, 80 if settled else 0,
-                   9 if settled else -1, int(settled), at if settled else None, at, None, at + DAY,
-                   at if settled else None, at + 2 if settled else None,
-                   f"wamid.{ref}" if settled else None, 0, None, None)],
+    ref, subscriber = f"{n:012}", str(79_000_000_000 + n)
+    chain_row = {
+        "chain_id": chain, "partner_id": 1, "partner_ref": ref, "dedupe_ref": ref,
+        "dest_addr": subscriber, "registered_delivery": 1, "accepted_at": at,
+        "request_id": f"bench-{n}",
     }  # fmt: skip
+    link_row = {
+        "link_id": link, "chain_id": chain, "lane": _LANE, "channel": "WHATSAPP",
+        "sender": _SENDER, "text": _TEXT, "ttl": DAY, "state": 80 if settled else 0,
+        "told": 9 if settled else -1, "attempt": int(settled),
+        "attempted_at": at if settled else None, "due_at": at, "expires_at": at + DAY,
+        "submitted_at": at if settled else None, "done_at": at + 2 if settled else None,
+        "provider_id": f"wamid.{ref}" if settled else None, "error_code": 0,
+    }  # fmt: skip
+    rows: Rows = {"chains": [chain_row], "links": [link_row]}
     if n % _SHORT_SHARE == 0:
-        rows["short_urls"] = [(uid, 1, f"https://shop.example/orders/{ref}?from=whatsapp", None,
-                               str(79_000_000_000 + n), chain, link, at, None, None, 1, 1, at,
-                               at)]  # fmt: skip
-        rows["clicks"] = [(n + 1, uid, at, "mobile", 1)]
-    if settled:
-        rows["submits"] = [(link, 1, at, at + 80, "submitted", f"wamid.{ref}", None, None)]
-        rows["receipts"] = [(link, 1, state, at, at + 90, None, None) for state in (70, 80)]
-        told = list(enumerate((0, 2, 9), report + 1))
-        rows["reports"] = [
-            (r, chain, link, status, "1/", 2, at, 1, 0, at, at if status else None, at, 0)
-            for r, status in told
-        ]
-        rows["report_attempts"] = [(r, 1, at, 12, 200, "") for r, _ in told]
-    return rows
+        rows |= _short_url(n, f"{n:08x}", subscriber, chain, at)
+    return rows | _told(ref, chain, link, at, report) if settled else rows
+
+
+def _short_url(n: int, uid: str, subscriber: str, chain: int, at: int) -> Rows:
+    target = f"https://shop.example/orders/{n:012}?from=whatsapp"
+    short_url = {
+        "uid": uid, "partner_id": 1, "target": target, "subscriber": subscriber,
+        "chain_id": chain, "link_id": link_id(chain, 0), "created_at": at, "visits": 1,
+        "clicks": 1, "first_click_at": at, "last_click_at": at,
+    }  # fmt: skip
+    click = {"click_id": n + 1, "uid": uid, "at": at, "agent": "mobile", "counted": 1}
+    return {"short_urls": [short_url], "clicks": [click]}
+
+
+def _told(ref: str, chain: int, link: int, at: int, report: int) -> Rows:
+    """Return what comes of a message that was read."""
+    submit = {"link_id": link, "attempt": 1, "started_at": at, "ended_at": at + 80,
+              "outcome": "submitted", "provider_id": f"wamid.{ref}"}  # fmt: skip
+    receipts = [
+        {"link_id": link, "attempt": 1, "state": state, "happened_at": at, "received_at": at + 90}
+        for state in (70, 80)
+    ]
+    told = list(enumerate((0, 2, 9), report + 1))
+    reports = [
+        {"report_id": number, "chain_id": chain, "link_id": link, "status": status, "lane": "1/",
+         "state": 2, "next_at": at, "attempts": 1, "failures": 0, "created_at": at,
+         "done_at": at if status else None, "submitted_at": at, "error_code": 0}
+        for number, status in told
+    ]  # fmt: skip
+    attempts = [
+        {"report_id": number, "attempt": 1, "ended_at": at, "latency": 12, "http_status": 200,
+         "answer": ""}
+        for number, _ in told
+    ]  # fmt: skip
+    return {
+        "submits": [submit], "receipts": receipts, "reports": reports, "report_attempts": attempts
+    }  # fmt: skip
 
 
 def main() -> None:

@@ -245,7 +245,13 @@ def test_a_good_store_is_good(place: Place) -> None:
     assert "uids-counted" in told, "what is left out is said"
 
 
-REPORT = "INSERT INTO reports VALUES (90, {chain}, {link}, {status}, 'x', 2, 0, 1, 0, 0, 0, 0, 0)"
+REPORT = (
+    "INSERT INTO reports (report_id, chain_id, link_id, status, lane, state, next_at, attempts,"
+    " failures, created_at, error_code)"
+    " VALUES (90, {chain}, {link}, {status}, 'x', 2, 0, 1, 0, 0, 0)"
+)
+VISIT = "INSERT INTO clicks (click_id, uid, at, agent, counted) VALUES (0, 'nobodys', 0, 'bot', 0)"
+SUBMIT = "INSERT INTO submits (link_id, attempt, ended_at, outcome) VALUES ({link}, 1, 0, 'x')"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +271,7 @@ REPORT = "INSERT INTO reports VALUES (90, {chain}, {link}, {status}, 'x', 2, 0, 
         ("UPDATE reports SET state = 0 WHERE status = 0", "held-report-waits"),
         ("UPDATE reports SET state = 1", "one-report-due"),
         (REPORT.format(chain=1, link=16, status=100), "click-report-tells"),
-        ("INSERT INTO submits VALUES (64, 1, 0, 0, 'x', NULL, NULL, NULL)", "submit-of-a-link"),
+        (SUBMIT.format(link=64), "submit-of-a-link"),
     ],
 )
 def test_a_broken_promise_is_named(place: Place, broken: str, name: str) -> None:
@@ -278,7 +284,7 @@ def test_a_broken_promise_is_named(place: Place, broken: str, name: str) -> None
     ("broken", "name"),
     [
         ("INSERT INTO uid_spaces VALUES (5, 1)", "uids-counted"),
-        ("INSERT INTO clicks VALUES (0, 'nobodys', 0, 'bot', 0)", "visit-of-a-short-url"),
+        (VISIT, "visit-of-a-short-url"),
     ],
 )
 def test_what_reads_whole_tables_is_looked_at_if_asked(
@@ -292,9 +298,7 @@ def test_what_reads_whole_tables_is_looked_at_if_asked(
 
 def test_many_breaches_are_not_all_named(place: Place) -> None:
     for number in range(100, 120):
-        place.database.rows(
-            f"INSERT INTO submits VALUES ({number * 16}, 1, 0, 0, 'x', NULL, NULL, NULL)"
-        )
+        place.database.rows(SUBMIT.format(link=number * 16))
 
     told = place.cli("db", "check").row("submit-of-a-link")
 

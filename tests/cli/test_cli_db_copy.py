@@ -314,19 +314,24 @@ CHAINS = 12_000
 BULK = f"""
 CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (
     SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {CHAINS - 1}) SELECT i FROM n;
-INSERT INTO partners VALUES (1, 'shop', 'no hash', '{{}}', 0, NULL, 1, 1);
+INSERT INTO partners (partner_id, login, password_hash, profile, disabled, created_at, changed_at)
+    VALUES (1, 'shop', 'no hash', '{{}}', 0, 1, 1);
 INSERT INTO chains (chain_id, partner_id, dest_addr, registered_delivery, accepted_at, request_id)
     SELECT i + 100, 1, '7916' || i, 1, i, 'r-' || i FROM n;
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, ttl, state, told, attempt,
     due_at, expires_at, error_code)
     SELECT (i + 100) * 16, i + 100, 'lane', 'SMS', 'X', 'Text ' || i, 1, 80, 9, 1, 1, 1, 0 FROM n;
-INSERT INTO receipts SELECT (i + 100) * 16, 1, state, i, i, NULL, NULL
+INSERT INTO receipts (link_id, attempt, state, happened_at, received_at) SELECT (i + 100) * 16, 1, state, i, i
     FROM n, (SELECT 70 AS state UNION ALL SELECT 80);
-INSERT INTO report_attempts SELECT i + 1, attempt, i, 1, 200, 'OK'
+INSERT INTO report_attempts (report_id, attempt, ended_at, latency, http_status, answer)
+    SELECT i + 1, attempt, i, 1, 200, 'OK'
     FROM n, (SELECT 1 AS attempt UNION ALL SELECT 2);
-INSERT INTO parked_receipts SELECT 'wamid.' || (i * 7919 % {CHAINS}), 70, 'X' || (i % 3), '', i
+INSERT INTO parked_receipts (provider_id, state, sender, receipt, received_at)
+    SELECT 'wamid.' || (i * 7919 % {CHAINS}), 70, 'X' || (i % 3), '', i
     FROM n;
-INSERT INTO reports SELECT i + 1, i + 100, (i + 100) * 16, 9, 'x', 2, 1, 1, 0, 1, 1, 1, 0 FROM n;
+INSERT INTO reports (report_id, chain_id, link_id, status, lane, state, next_at, attempts,
+    failures, created_at, error_code)
+    SELECT i + 1, i + 100, (i + 100) * 16, 9, 'x', 2, 1, 1, 0, 1, 0 FROM n;
 """
 KILLED_AT = (1, 15_000, 61_000)
 """Rows that are there at least when the copy is killed: in the middle of several tables."""
