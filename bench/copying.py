@@ -60,7 +60,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: list[dict[str, Any
 
 
 def _messages(count: int, begin: int) -> Iterator[Rows]:
-    ids, report_id = ChainIds(0, 0), 0
+    ids, report_id = ChainIds(0), 0
     pause = 30 * DAY // count
     for n in range(count):
         at = begin + n * pause
