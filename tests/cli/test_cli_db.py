@@ -1,7 +1,9 @@
 """`whimbrel db upgrade` and `whimbrel db check`, on both engines."""
 
 import asyncio
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,8 +118,10 @@ class Own(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
-    server = OwnPostgres(tmp_path_factory.mktemp("own"), durable=False)
+def own() -> Iterator[Own]:
+    # Not below pytest's own folder: each start of pytest closes that to other users.
+    folder = Path(tempfile.mkdtemp(prefix="whimbrel-postgres-"))
+    server = OwnPostgres(folder, durable=False)
     rules = server.folder / "pg_hba.conf"
     rules.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
     server.start()
@@ -136,6 +140,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Own]:
         server.url.replace("whimbrel@", "weak@"),
     )
     server.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("command", ["upgrade", "check", "copy"])

@@ -321,7 +321,8 @@ INSERT INTO chains (chain_id, partner_id, dest_addr, registered_delivery, accept
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, ttl, state, told, attempt,
     due_at, expires_at, error_code)
     SELECT (i + 100) * 16, i + 100, 'lane', 'SMS', 'X', 'Text ' || i, 1, 80, 9, 1, 1, 1, 0 FROM n;
-INSERT INTO receipts (link_id, attempt, state, happened_at, received_at) SELECT (i + 100) * 16, 1, state, i, i
+INSERT INTO receipts (link_id, attempt, state, happened_at, received_at)
+    SELECT (i + 100) * 16, 1, state, i, i
     FROM n, (SELECT 70 AS state UNION ALL SELECT 80);
 INSERT INTO report_attempts (report_id, attempt, ended_at, latency, http_status, answer)
     SELECT i + 1, attempt, i, 1, 200, 'OK'
