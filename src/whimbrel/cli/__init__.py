@@ -28,6 +28,7 @@ NOUNS = (
     "inbound",
     "numbering",
     "links",
+    "db",
 )
 
 

@@ -32,7 +32,6 @@ from whimbrel.store.postgres_faults import (
     LOST,
     TOO_LONG,
     UNDONE,
-    cannot_connect,
     is_of_item,
     unavailable,
     words,
@@ -40,6 +39,7 @@ from whimbrel.store.postgres_faults import (
 from whimbrel.store.postgres_marks import Mark, Marks, is_there
 from whimbrel.store.postgres_server import check_server, session_settings, transaction_start
 from whimbrel.store.postgres_steps import Connection, Stepper, without_nuls
+from whimbrel.store.refusals import refusal
 
 _log = structlog.get_logger(__name__)
 _Waiting = tuple[Any, "asyncio.Future[Any]"]
@@ -255,7 +255,7 @@ class PostgresStore:
         try:
             connection = await self._pool.acquire(timeout=_CONNECT_SECONDS)
         except (asyncpg.PostgresError, ValueError, OverflowError, *LOST) as error:
-            raise cannot_connect(error) from None
+            raise StoreUnavailable(f"store.url: {refusal(error)}") from None
         try:
             yield connection
         except TOO_LONG:

@@ -38,16 +38,6 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     return StoreUnavailable(f"PostgreSQL: {words(error)}")
 
 
-def cannot_connect(error: Exception) -> StoreUnavailable:
-    """Say why there is no connection, without what a URL may hold."""
-    if isinstance(error, ValueError | OverflowError):  # asyncpg's, or of the URL's own parts
-        return StoreUnavailable(
-            "store.url cannot be read: it is postgresql://user:password@host:port/name, and "
-            "characters like / @ : # ? % in the password are written as %2F %40 %3A %23 %3F %25"
-        )
-    return unavailable(error)
-
-
 def words(error: BaseException) -> str:
     """Return an error's text, or its name if it has none."""
     return str(error) or type(error).__name__

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -12,11 +11,14 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
+from whimbrel.store.connecting import connected
 from whimbrel.store.engine import StoreUnavailable
-from whimbrel.store.postgres_faults import LOST, cannot_connect
+from whimbrel.store.refusals import REFUSALS, refusal
 
 _UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"
+_TABLE_LOCK_SECONDS = 10  # whoever waits for a table makes all others wait behind him
 
 
 def run(path: Path | str, revision: str) -> None:
@@ -42,26 +44,27 @@ async def run_postgres(url: str, revision: str) -> None:
     """
     engine = create_async_engine(
         "postgresql+asyncpg://",
+        poolclass=NullPool,
         connect_args={
-            # The driver reads the URL, as for the store; its names for statements are not to meet
-            # others' behind PgBouncer.
-            "async_creator_fn": partial(asyncpg.connect, url, statement_cache_size=0, timeout=10),
+            # The driver reads the URL, as for the store: it knows more forms than SQLAlchemy. Our
+            # names for statements are not to meet others' behind PgBouncer.
+            "async_creator_fn": partial(connected, url),
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: f"whimbrel_{uuid4()}",
         },
     )
     try:
         async with engine.begin() as connection:
+            await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_SECONDS}s'")
             await connection.run_sync(lambda one: command.upgrade(_config(one), revision))
     except CommandError as error:
         raise StoreUnavailable(
             f"store.url: {error}: were the tables made by a newer Whimbrel?"
         ) from error
-    except DBAPIError as error:
-        raise StoreUnavailable(f"PostgreSQL: {error.orig}") from error
-    except (asyncpg.PostgresError, ValueError, OverflowError, *LOST) as error:
-        raise cannot_connect(error) from None
+    except (*REFUSALS, DBAPIError) as error:
+        raise StoreUnavailable(f"store.url: {refusal(error)}") from error
     finally:
         await engine.dispose()
 
