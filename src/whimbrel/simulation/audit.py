@@ -43,7 +43,9 @@ def audit_start(world: World, books: Books) -> None:
 def audit_hour(world: World, books: Books) -> None:
     """Check that no link is kept beyond its lifetime, by a gateway that has run for a while."""
     before = world.clock.now() - _OVERDUE * SECOND
-    late = books.rows("SELECT link_id, state FROM links WHERE state < 50 AND expires_at < ?", before)
+    late = books.rows(
+        "SELECT link_id, state FROM links WHERE state < 50 AND expires_at < ?", before
+    )
     if late:
         world.violated("lifetimes end", str(late))
 

@@ -177,8 +177,10 @@ class Clients:
             begin = random.randrange(24)
             hours = {"timeBegin": f"{begin:02}:00", "timeEnd": f"{(begin + 8) % 24:02}:30"}
         if random.random() < 0.15:
-            wait = random.choice((26 * HOUR, 30 * HOUR)) if hours else random.choice(
-                (2 * MINUTE, 20 * MINUTE, 2 * HOUR)
+            wait = (
+                random.choice((26 * HOUR, 30 * HOUR))
+                if hours
+                else random.choice((2 * MINUTE, 20 * MINUTE, 2 * HOUR))
             )
             deadline = (self._world.clock.now() + wait) // SECOND * SECOND
             moment = datetime.fromtimestamp(deadline // SECOND, UTC)

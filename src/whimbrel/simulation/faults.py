@@ -31,7 +31,10 @@ class UnknownFault(ValueError):
 
 
 def parse_faults(text: str) -> frozenset[Fault]:
-    """Read a list such as `crashes,store`; `all` and `none` are words too. Raises `UnknownFault`."""
+    """Read a list such as `crashes,store`; `all` and `none` are words too.
+
+    Raises `UnknownFault`.
+    """
     if text in {"all", "none"}:
         return frozenset(Fault) if text == "all" else frozenset()
     try:

@@ -14,6 +14,7 @@ from whimbrel.domain.status import LinkState
 from whimbrel.simulation.books import Books
 from whimbrel.simulation.world import World
 
+_DEAD = 3
 _BEEN = "SELECT after FROM moves WHERE link_id = ?"
 _MISSED = {LinkState.FAILED, LinkState.EXPIRED}
 _SLACK = 1.0  # seconds; between what was on disk and what is seen of it
@@ -103,9 +104,7 @@ class Ledger:
 
     def submitted(self, link_id: int, attempt: int, channel: Channel, *, taken: bool) -> SeenSubmit:
         """Note an attempt, and check that it may be made."""
-        seen = SeenSubmit(
-            attempt, self._world.loop.time(), self._world.clock.now(), taken=taken
-        )
+        seen = SeenSubmit(attempt, self._world.loop.time(), self._world.clock.now(), taken=taken)
         on_disk = self._books.one("SELECT attempt FROM links WHERE link_id = ?", link_id)
         if on_disk != attempt:
             detail = f"{link_id}: attempt {attempt} goes, {on_disk} is on disk"
@@ -141,15 +140,17 @@ class Ledger:
         what = f"{link_id}: attempt {seen.attempt} after {earlier.attempt}, noted as {outcomes}"
         if earlier.attempt >= seen.attempt:
             self._world.violated("an attempt goes once", what)
+        elif earlier.given_back:
+            pass  # the channel itself has asked for another attempt
         elif "no answer" in outcomes:
             if earlier is self.submits[link_id][-1]:
                 self.resent += 1
                 self.doubled += earlier.taken
-            self._check_ambiguous(what, earlier, seen, channel)
+                self._check_ambiguous(what, earlier, seen, channel)
         elif "not sent" in outcomes:
             if earlier.taken:
                 self._world.violated("what was taken is not sent again", what)
-        elif not earlier.given_back:
+        else:
             self._world.violated("a link goes once", what)
 
     def _check_ambiguous(
@@ -160,7 +161,7 @@ class Ledger:
             self._world.violated("a receipt is waited for", f"{what}: {waited:.3f} s")
         heard = [at for state, at in earlier.filed.items() if state is not LinkState.FAILED]
         early = min(heard, default=seen.at)
-        if channel is Channel.WHATSAPP and early < seen.at - _SLACK and not earlier.given_back:
+        if channel is Channel.WHATSAPP and early < seen.at - _SLACK:
             detail = f"{what}: it was heard of {seen.at - early:.3f} s before"
             self._world.violated("a receipt settles it", detail)
 
@@ -183,4 +184,5 @@ class Ledger:
         return told
 
     def _is_dead(self, report_id: int) -> bool:
-        return self._books.one("SELECT state FROM reports WHERE report_id = ?", report_id) == 3
+        state = self._books.one("SELECT state FROM reports WHERE report_id = ?", report_id)
+        return bool(state == _DEAD)

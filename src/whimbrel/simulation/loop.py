@@ -22,7 +22,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_FIRST_REST = 0.25  # seconds: the pace of the gateway's own timers
+_FIRST_REST = 5.0  # seconds, after a look at their own pace
 _GROWTH = 30.0
 _LONGEST_REST = 3_600.0
 _MANY = 256  # tasks, before those that are done are let go
@@ -62,7 +62,7 @@ class Life:
         for task in self._tasks:
             if not task.done():
                 with contextlib.suppress(Exception):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    task.get_coro().close()
         self._tasks.clear()
 
 
@@ -86,7 +86,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._lazy_name = lazy
         self._now = 0.0
         self._number = 0
-        self._rest = _FIRST_REST
+        self._rest = 0.0
         self._calls_now = 0
         self._ready: deque[tuple[Life | None, asyncio.Handle]] = deque()
         self._firm: list[_Entry] = []
@@ -162,7 +162,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Return a future of this loop."""
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self,
         coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
         *,
@@ -177,7 +177,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return task
 
     def run_in_executor(  # type: ignore[override]
-        self, executor: object, func: Callable[..., T], *args: Any
+        self, _executor: object, func: Callable[..., T], *args: Any
     ) -> "asyncio.Future[T]":
         """Run what would go to a thread, in a call of its own."""
         future: asyncio.Future[T] = self.create_future()
@@ -211,7 +211,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def stir(self) -> None:
         """Let those that look do so at their own pace again, since something happens."""
-        self._rest = _FIRST_REST
+        self._rest = 0.0
 
     def close(self) -> None:
         """Let nothing run any more."""
@@ -241,11 +241,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             raise Standstill("nothing is left to run")
         if lazy is None or (firm is not None and firm <= lazy):
             now = firm or 0.0
-            self._rest = _FIRST_REST
         else:
-            far = min(self.foresee(), self._now + self._rest)
-            now = max(lazy, far if firm is None else min(far, firm))
-            self._rest = min(self._rest * _GROWTH, _LONGEST_REST)
+            now = lazy
+            if self._rest:
+                far = min(self.foresee(), self._now + self._rest)
+                now = max(lazy, far if firm is None else min(far, firm))
+            self._rest = min(max(self._rest * _GROWTH, _FIRST_REST), _LONGEST_REST)
         if now > self._now:
             self._now, self._calls_now = now, 0
         due: list[_Entry] = []

@@ -69,9 +69,7 @@ class Meta:
         lost = world.strikes(world.odds.timeouts)
         refused = not lost and world.strikes(world.odds.errors)
         taken = random.random() < 0.6 if lost else not refused
-        seen = self._ledger.submitted(
-            int(link_id), int(attempt), Channel.WHATSAPP, taken=taken
-        )
+        seen = self._ledger.submitted(int(link_id), int(attempt), Channel.WHATSAPP, taken=taken)
         wamid = ""
         if taken:
             self._count += 1
@@ -100,13 +98,15 @@ class Meta:
         code = random.choice(_REFUSALS if random.random() < 0.4 else _FAULTS)
         error = {"code": code, "message": "simulated", "type": "OAuthException"}
         status = random.choice((400, 429, 500))
-        return Reply(random.uniform(0.02, 0.6), answer(status, msgspec.json.encode({"error": error})))
+        return Reply(
+            random.uniform(0.02, 0.6), answer(status, msgspec.json.encode({"error": error}))
+        )
 
     # Receipts
 
     def _plan(self, link_id: int, wamid: str, seen: SeenSubmit, message: dict[str, Any]) -> None:
         """Decide what becomes of a message, and when it is told."""
-        for delay, status, code in self._fate(seen):
+        for delay, status, code in self._fate():
             at = self._world.clock.now() // SECOND + round(delay)
             body: dict[str, Any] = {
                 "id": wamid,
@@ -121,16 +121,14 @@ class Meta:
             for late in self._deliveries(delay):
                 self._world.after(late, self._tell, update)
 
-    def _fate(self, seen: SeenSubmit) -> Iterator[tuple[float, str, int]]:
+    def _fate(self) -> Iterator[tuple[float, str, int]]:
         """Yield the statuses that a message will have, with the seconds until each."""
         world, random = self._world, self._world.random
         delay = random.uniform(0.01, 3.0)
         if world.strikes(world.odds.errors):
             if random.random() < 0.5:
                 yield delay, "sent", 0
-            again = random.random() < 0.5
-            code = random.choice(_GIVEN_BACK if again else _LOST_FOR_GOOD)
-            seen.given_back = again
+            code = random.choice(_GIVEN_BACK if random.random() < 0.5 else _LOST_FOR_GOOD)
             yield delay + random.uniform(0.0, 30.0), "failed", code
             return
         if world.strikes(world.odds.receipts / 3):
@@ -146,7 +144,9 @@ class Meta:
         """Yield after how many seconds each copy of a webhook sets out."""
         world, random = self._world, self._world.random
         if world.strikes(world.odds.receipts):
-            delay = random.choice((0.0, delay + 45.0, delay + 75.0, delay + 4_000.0, delay + 90_000.0))
+            delay = random.choice(
+                (0.0, delay + 45.0, delay + 75.0, delay + 4_000.0, delay + 90_000.0)
+            )
         yield delay
         while world.strikes(world.odds.receipts):
             delay += random.choice((0.0, 0.5, 100.0, 5_000.0))
@@ -176,6 +176,8 @@ class Meta:
         digest = hmac.new(self._account.app_secret.encode(), body, hashlib.sha256).hexdigest()
         headers = {"x-hub-signature-256": f"sha256={digest}"}
         path = f"/hooks/whatsapp/{self._account.sender.lower()}"
+        for update in updates:
+            update.seen.given_back |= update.code in _GIVEN_BACK
         what = ",".join(f"{one.wamid}:{one.status}" for one in updates)
         for attempt in range(10_000):
             try:

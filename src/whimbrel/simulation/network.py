@@ -4,7 +4,8 @@ Stands where `HttpOut` does, and keeps its one distinction: did the request sure
 may it have arrived?
 """
 
-from typing import NamedTuple, Protocol
+import asyncio
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from whimbrel.http_out import AddressRule, Answer, Headers, Http, NotSent, Unanswered
@@ -24,6 +25,12 @@ class Host(Protocol):
     def take(self, url: str, body: bytes, headers: Headers) -> Reply:
         """Take a request, at once, and say how it will end."""
         ...
+
+
+def settle(future: "asyncio.Future[Any]", result: object) -> None:
+    """Give a future its result, unless it has one."""
+    if not future.done():
+        future.set_result(result)
 
 
 def answer(status: int, body: bytes = b"") -> Answer:
@@ -46,7 +53,7 @@ class Network:
         self,
         *,
         address_rule: AddressRule | None,  # noqa: ARG002 - no addresses here
-        timeout: float,  # noqa: ASYNC109
+        timeout: float,
         user_agent: str,  # noqa: ARG002
         max_body: int = 64 * 1024,  # noqa: ARG002
     ) -> Http:
@@ -61,7 +68,12 @@ class _Client:
         self._timeout = timeout
 
     async def post(
-        self, url: str, body: bytes, headers: Headers, *, timeout: float | None = None  # noqa: ASYNC109
+        self,
+        url: str,
+        body: bytes,
+        headers: Headers,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
     ) -> Answer:
         host = self._network.hosts[urlsplit(url).hostname or ""]
         after, outcome = host.take(url, body, headers)
@@ -69,7 +81,7 @@ class _Client:
         if outcome is None or after >= limit:
             after, outcome = limit, Unanswered("simulated: no complete answer in time")
         ended = self._world.loop.create_future()
-        self._world.after(after, lambda: ended.done() or ended.set_result(outcome))
+        self._world.after(after, settle, ended, outcome)
         outcome = await ended
         if isinstance(outcome, Answer):
             return outcome

@@ -1,5 +1,4 @@
-"""The Partners' receivers of reports: up, down, hanging, or answering 500; and what they were told.
-"""
+"""The Partners' receivers of reports: up, down, hanging, or answering 500."""
 
 from collections.abc import Mapping
 

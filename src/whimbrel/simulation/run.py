@@ -62,11 +62,16 @@ class Outcome(NamedTuple):
     """Of these, those of which the first had been taken: the subscriber may have got two."""
     lines: list[str]
 
+    @property
+    def submits(self) -> int:
+        """How many attempts the channels saw, those that did not reach them included."""
+        return self.counts["meta"] + self.counts["sms"]
+
 
 def simulate(seed: int, days: float, faults: frozenset[Fault]) -> Outcome:
     """Live through `days` of load and faults, and on until all has ended."""
     random = Random(f"{seed} {days:g} {sorted(faults)}")  # noqa: S311 - to be repeated
-    loop = SimulatedLoop(lazy=POLLING)
+    loop = SimulatedLoop(lazy=POLLING)  # type: ignore[abstract]  # asyncio needs no more
     world = World(loop, random, draw_odds(faults, random))
     folder = Path("/dev/shm")  # noqa: S108 - in memory, where there is such a folder
     with tempfile.TemporaryDirectory(dir=folder if folder.is_dir() else None) as own, _ears(world):
@@ -144,7 +149,8 @@ class _Run:
             self._audit_hour()
         await asyncio.sleep(1.0)  # the last answers are being recorded
         self.node.end_for_good()
-        audit_end(world, self._books, self.ledger, self.node)
+        if not world.violations:  # else the run was broken off
+            audit_end(world, self._books, self.ledger, self.node)
         for row in self._books.rows("SELECT link_id, state, attempt FROM links ORDER BY link_id"):
             world.note("link", *row)
 

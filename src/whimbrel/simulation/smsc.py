@@ -1,8 +1,8 @@
 """A scripted SMSC, at the seam of `Connector`: sockets and PDUs are not simulated.
 
 It keeps what it took and what it has to tell, and outlives connections and gateways; the connector
-of each life is a connection to it. Like a real one it echoes nothing: a receipt bears the SMSC's own
-number and the subscriber's.
+of each life is a connection to it. Like a real one it echoes nothing: a receipt bears the SMSC's
+own number and the subscriber's.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from whimbrel.domain.segments import part_count
 from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.settings import SmppAccount
 from whimbrel.simulation.ledger import Ledger
+from whimbrel.simulation.network import settle
 from whimbrel.simulation.world import World
 
 _AGAIN = 5.0  # seconds, before a receipt that was not acknowledged comes again
@@ -216,9 +217,7 @@ class _Connection:
     async def submit(self, submission: Submission) -> PartsTaken:
         """Hand a message over."""
         if self.blocked_since is not None:
-            raise SubmitError(
-                SubmitFault.RETRY, "not bound", error_code=ErrorCode.TIMEOUT
-            )
+            raise SubmitError(SubmitFault.RETRY, "not bound", error_code=ErrorCode.TIMEOUT)
         world, random, began = self._world, self._world.random, self._clock.now()
         parts = self.cost(submission.content)
         missing = [part for part in range(1, parts + 1) if part not in submission.taken]
@@ -251,9 +250,7 @@ class _Connection:
             )  # fmt: skip
             seconds = random.choice((0.5, 20.0, 59.9, 60.1, 400.0))
             asyncio.get_running_loop().call_later(seconds, self._answer_late, answer, bind)
-        raise SubmitError(
-            SubmitFault.NO_ANSWER, "simulated", taken=PartsTaken(known, parts, names)
-        )
+        raise SubmitError(SubmitFault.NO_ANSWER, "simulated", taken=PartsTaken(known, parts, names))
 
     def _answer_late(self, answer: LateAnswer, bind: int) -> None:
         """Answer after the submit was given up, if the connection is still the same."""
@@ -278,7 +275,7 @@ class _Connection:
         """Bring receipts to the gateway, from outside; tell whether it has taken them."""
         taken: asyncio.Future[bool] = self._world.loop.create_future()
         self._world.spawn(self._bring(receipts, taken), self._life)
-        self._world.after(60.0, lambda: taken.done() or taken.set_result(False))
+        self._world.after(60.0, settle, taken, False)
         return await taken
 
     async def _bring(self, receipts: list[Receipt], taken: Any) -> None:
@@ -288,5 +285,4 @@ class _Connection:
             done = False
         else:
             done = self.blocked_since is None  # else the acknowledgement is lost
-        if not taken.done():
-            taken.set_result(done)
+        settle(taken, done)
