@@ -14,7 +14,7 @@ from whimbrel.domain.chain import Again, NoAnswer
 from whimbrel.domain.status import LinkState
 from whimbrel.flow import accept, checks, dispatch, ingest, report, timers
 from whimbrel.simulation import Fault, parse_faults, simulate
-from whimbrel.store import chains, links, reports
+from whimbrel.store import chains, links, nodes, reports
 from whimbrel.store.chains import Accepted
 from whimbrel.store.engine import Statement, Steps
 from whimbrel.store.reports import NewReport
@@ -68,15 +68,13 @@ def states_may_fall(patch: Patch) -> None:
 
 
 def submits_are_not_released(patch: Patch) -> None:
-    async def recover(_: object) -> None:
-        pass
-
-    patch.setattr(timers.Timers, "recover", recover)
+    patch.setattr(nodes, "_SUBMITTING", Statement(f"{nodes._SUBMITTING.text} AND state = 20"))
 
 
 def report_claims_are_not_released(patch: Patch) -> None:
-    nothing = Statement("UPDATE reports SET next_at = :now WHERE state = 1 AND next_at < -:now")
-    patch.setattr(reports, "_RELEASE_CLAIMS", nothing)
+    patch.setattr(
+        nodes, "_RELEASE_REPORTS", Statement(f"{nodes._RELEASE_REPORTS.text} AND state > 1")
+    )
 
 
 def reports_do_not_wait(patch: Patch) -> None:

@@ -22,8 +22,9 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_FIRST_REST = 5.0  # seconds, after a look at their own pace
-_GROWTH = 30.0
+_FIRST_REST = 30.0  # seconds, after a look at their own pace
+_GROWTH = 60.0
+_BEFORE = 0.5  # seconds before something else happens, they look too
 _LONGEST_REST = 3_600.0
 _MANY = 256  # tasks, before those that are done are let go
 _MOST_CALLS_A_MOMENT = 200_000  # then something runs in a circle
@@ -245,7 +246,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             now = lazy
             if self._rest:
                 far = min(self.foresee(), self._now + self._rest)
-                now = max(lazy, far if firm is None else min(far, firm))
+                now = max(lazy, far if firm is None else min(far, firm - _BEFORE))
             self._rest = min(max(self._rest * _GROWTH, _FIRST_REST), _LONGEST_REST)
         if now > self._now:
             self._now, self._calls_now = now, 0

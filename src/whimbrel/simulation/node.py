@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from whimbrel.app import Gateway
+from whimbrel.gateway import Gateway
 from whimbrel.settings import Settings
 from whimbrel.simulation.loop import Life
 from whimbrel.simulation.store import DiskMood, SimulatedStore

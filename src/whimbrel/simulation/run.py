@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import structlog
 from argon2 import PasswordHasher
 
-from whimbrel.app import POLLING
 from whimbrel.clock import DAY, SECOND
 from whimbrel.domain.partner import Partner
-from whimbrel.settings import Settings, SmppAccount, WhatsappAccount
+from whimbrel.loops import POLLING
+from whimbrel.settings import ClusterSettings, Settings, SmppAccount, WhatsappAccount
 from whimbrel.simulation.audit import audit_end, audit_hour, audit_start
 from whimbrel.simulation.books import Books
 from whimbrel.simulation.clients import PASSWORD, SENDER, Client, Clients, make_clients
@@ -217,7 +217,9 @@ def _settings() -> Settings:
         base_url="http://graph.example",
     )
     smsc = SmppAccount(senders=[SENDER], host="smsc.example", system_id="us", password="word")  # noqa: S106
-    return Settings(whatsapp={"whimbrel": account}, smpp={"smsc": smsc})
+    return Settings(
+        cluster=ClusterSettings(name="node"), whatsapp={"whimbrel": account}, smpp={"smsc": smsc}
+    )
 
 
 @contextlib.contextmanager
