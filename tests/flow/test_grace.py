@@ -1,5 +1,8 @@
 """How long an unanswered SMS waits for a receipt while its SMSC is away (decision 6)."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from tests.flow.rig import GRACE, PATIENCE, Journey, a_fault
@@ -17,6 +20,7 @@ from whimbrel.clock import SECOND
 from whimbrel.domain.chain import Chain
 from whimbrel.domain.content import Channel
 from whimbrel.domain.status import LinkState
+from whimbrel.store import sqlite
 
 S = LinkState
 SMS = {"channel": Channel.SMS, **A_CODE}
@@ -94,4 +98,24 @@ async def test_a_connection_that_stayed_changes_nothing(
     await accept(journey.store, a_chain(link=SMS))
     await journey.dispatch()
     await pass_time(journey, GRACE)
+    assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 2)
+
+
+async def test_it_begins_anew_also_if_the_store_is_away_when_the_connection_is_back(
+    journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
+    await lose(journey, a_chain(link=SMS))
+    await pass_time(journey, GRACE // 2)
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        async def unlock(_: float) -> None:
+            other.execute("ROLLBACK")
+
+        monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
+        await come_back(journey)
+    await pass_time(journey, GRACE - SECOND)
+    assert (database.state(), len(journey.sms.submissions)) == (S.UNSURE, 1)
+    await pass_time(journey, SECOND)
     assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 2)
