@@ -16,6 +16,10 @@ from whimbrel.simulation.world import World
 
 _DEAD = 3
 _BEEN = "SELECT after FROM moves WHERE link_id = ?"
+_KNOWN_TO_HAVE_GONE = """
+SELECT 1 FROM submits s JOIN links l ON l.link_id = s.link_id
+WHERE s.link_id = ? AND s.attempt = ? AND s.outcome = 'submitted' AND s.ended_at < l.attempted_at
+"""
 _MISSED = {LinkState.FAILED, LinkState.EXPIRED}
 _SLACK = 1.0  # seconds; between what was on disk and what is seen of it
 
@@ -73,6 +77,8 @@ class Ledger:
         self.told: dict[int, list[Told]] = defaultdict(list)
         self.sms_filed: set[int] = set()
         """Links of which the gateway has taken a receipt from the SMSC."""
+        self.bound_at = 0.0
+        """Since when there is a connection to the SMSC, by the loop's time."""
         self.resent = 0
         """Second attempts because the first had no answer."""
         self.doubled = 0
@@ -142,11 +148,13 @@ class Ledger:
             self._world.violated("an attempt goes once", what)
         elif earlier.given_back:
             pass  # the channel itself has asked for another attempt
+        elif self._books.rows(_KNOWN_TO_HAVE_GONE, link_id, earlier.attempt):
+            self._world.violated("a link goes once", f"{what}, and now as submitted")
         elif "no answer" in outcomes:
             if earlier is self.submits[link_id][-1]:
                 self.resent += 1
                 self.doubled += earlier.taken
-                self._check_ambiguous(what, earlier, seen, channel)
+                self._check_ambiguous(link_id, what, earlier, seen, channel)
         elif "not sent" in outcomes:
             if earlier.taken:
                 self._world.violated("what was taken is not sent again", what)
@@ -154,9 +162,11 @@ class Ledger:
             self._world.violated("a link goes once", what)
 
     def _check_ambiguous(
-        self, what: str, earlier: SeenSubmit, seen: SeenSubmit, channel: Channel
+        self, link_id: int, what: str, earlier: SeenSubmit, seen: SeenSubmit, channel: Channel
     ) -> None:
         waited = seen.at - earlier.at
+        if channel is Channel.SMS and not self._has_next(link_id):
+            waited = min(waited, seen.at - self.bound_at)  # nothing can be heard before that
         if waited < self._grace - _SLACK and not self._world.odds.clock:
             self._world.violated("a receipt is waited for", f"{what}: {waited:.3f} s")
         heard = [at for state, at in earlier.filed.items() if state is not LinkState.FAILED]
@@ -164,6 +174,10 @@ class Ledger:
         if channel is Channel.WHATSAPP and early < seen.at - _SLACK:
             detail = f"{what}: it was heard of {seen.at - early:.3f} s before"
             self._world.violated("a receipt settles it", detail)
+
+    def _has_next(self, link_id: int) -> bool:
+        goal = self._books.one("SELECT satisfied_by FROM links WHERE link_id = ?", link_id)
+        return goal is not None
 
     # Receivers
 

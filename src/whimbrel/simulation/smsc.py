@@ -65,6 +65,7 @@ class Smsc:
         """Have a connection, or none."""
         self._connection = connection
         if connection is not None:
+            self._ledger.bound_at = self._world.loop.time()
             self._send()
 
     def take(self, submission: Submission, parts: list[int], *, taken: bool) -> dict[int, str]:
@@ -163,6 +164,7 @@ class _Connection:
         self._changed = changed
         self._under_way: list[asyncio.Future[None]] = []
         self._stopping = asyncio.Event()
+        self._cut = asyncio.Event()
         self._binds = 0
         self._life = world.loop.life
 
@@ -179,7 +181,8 @@ class _Connection:
                 break
             self._up()
             troubled = odds.errors and self._world.troubled
-            await self._pause(random.uniform(300.0, 30_000.0) if troubled else 1e9)
+            self._cut.clear()
+            await self._pause(random.uniform(300.0, 30_000.0) if troubled else 1e9, self._cut)
             self._down("connection lost")
             if troubled and random.random() < 0.5:
                 await self._pause(random.choice((5.0, 70.0, 200.0, 3_000.0)))
@@ -188,11 +191,12 @@ class _Connection:
     async def stop(self) -> None:
         """Take leave."""
         self._stopping.set()
+        self._cut.set()
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, end: asyncio.Event | None = None) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._stopping.wait()
+                await (end or self._stopping).wait()
         except TimeoutError:
             pass
 
@@ -234,6 +238,8 @@ class _Connection:
         after = random.uniform(0.02, 0.8) if whole or refused else self._timeout
         world.note("sms", submission.link_id, submission.attempt, numbers, f"{after:.3f}", whole)
         bind = self._binds
+        if lost and world.odds.errors and random.random() < 0.3:  # a link that is bad may go down
+            asyncio.get_running_loop().call_later(random.uniform(0.0, 60.0), self._cut.set)
         if not await self._wait(after):
             known, whole, refused = dict(submission.taken), False, False
         if refused:
