@@ -227,7 +227,7 @@ class Dispatcher:
         now = self._clock.now()
         event: Taken | NoAnswer = NoAnswer(late.attempt, now, now + self._rules.grace)
         if late.whole:
-            event = Taken(late.attempt, now, late.taken.provider_ids[1])
+            event = Taken(late.attempt, now, late.taken.provider_ids[1], late=True)
         record = SubmitRecord(late.link_id, event, late.began_at, parts=late.taken)
         try:
             await self._keep(record)
