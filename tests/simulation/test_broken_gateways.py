@@ -12,9 +12,11 @@ import pytest
 from whimbrel.domain import cascade, chain, retry
 from whimbrel.domain.chain import Again, NoAnswer
 from whimbrel.domain.status import LinkState
+from whimbrel.domain.unanswered import Verdict
 from whimbrel.flow import accept, checks, dispatch, ingest, report, timers
 from whimbrel.simulation import Fault, parse_faults, simulate
 from whimbrel.store import chains, links, nodes, reports
+from whimbrel.store import timers as store_timers
 from whimbrel.store.chains import Accepted
 from whimbrel.store.engine import Statement, Steps
 from whimbrel.store.reports import NewReport
@@ -112,7 +114,11 @@ def cascades_do_not_wait(patch: Patch) -> None:
 
 
 def ambiguity_is_not_counted(patch: Patch) -> None:
-    patch.setattr(timers, "_count", lambda *_: 0)
+    patch.setattr(timers.Timers, "_count_ended", lambda *_: 1)
+
+
+def everybody_resends(patch: Patch) -> None:
+    patch.setattr(store_timers, "judge", lambda *_, **__: Verdict.WANTED)
 
 
 def reports_are_given_up_early(patch: Patch) -> None:
@@ -164,6 +170,7 @@ BROKEN = [
     Broken(lifetimes_do_not_end, "lifetimes end"),
     Broken(cascades_do_not_wait, "a link waits for its turn"),
     Broken(ambiguity_is_not_counted, "ambiguity is counted", "timeouts,errors,receipts"),
+    Broken(everybody_resends, "the Partner's rule is followed", "timeouts,errors,receipts"),
     Broken(reports_are_given_up_early, "a report is tried for more than a day", "receivers"),
     Broken(dead_ends, "each report ends"),
     Broken(deadlines_are_forgotten, "nothing goes after its deadline", "errors,crashes"),

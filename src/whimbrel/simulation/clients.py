@@ -10,6 +10,7 @@ import msgspec
 from whimbrel.clock import HOUR, MINUTE, SECOND
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl, Profile
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.simulation.ledger import Accepted, Ledger
 from whimbrel.simulation.node import Gone, Node
 from whimbrel.simulation.world import World
@@ -49,9 +50,14 @@ def make_clients() -> list[Client]:
         )
 
     return [
-        client("shop", DuplicateControl.RETURN),
+        client("shop", DuplicateControl.RETURN, unanswered=Unanswered.RESEND),
         client("bank", DuplicateControl.REJECT, ttl_minutes={Channel.SMS: 5}),
-        client("club", DuplicateControl.OFF, content_window_seconds=30),
+        client(
+            "club",
+            DuplicateControl.OFF,
+            content_window_seconds=30,
+            unanswered=Unanswered.FAIL,
+        ),
     ]
 
 

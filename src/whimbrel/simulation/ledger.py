@@ -5,12 +5,15 @@ answered. It knows the gateway's store only as `Books`; what is checked at the e
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from whimbrel.clock import MINUTE
 from whimbrel.domain.chain_id import position_of
 from whimbrel.domain.content import Channel
 from whimbrel.domain.status import LinkState
+from whimbrel.domain.unanswered import Unanswered
 from whimbrel.simulation.books import Books
 from whimbrel.simulation.world import World
 
@@ -20,6 +23,14 @@ _KNOWN_TO_HAVE_GONE = """
 SELECT 1 FROM submits s JOIN links l ON l.link_id = s.link_id
 WHERE s.link_id = ? AND s.attempt = ? AND s.outcome = 'submitted' AND s.ended_at < l.attempted_at
 """
+_REPORT = "SELECT report_id FROM reports WHERE link_id = ? AND status = ?"
+_SILENT = "SELECT 1 FROM submits WHERE link_id = ? AND outcome = 'no answer'"
+_RULE = """
+SELECT c.partner_id, l.ttl FROM links l JOIN chains c ON c.chain_id = l.chain_id
+WHERE l.link_id = ?
+"""
+_SHORT = 15 * MINUTE  # a lifetime up to which a Partner without a rule has messages sent again
+_MOST_SILENT = 2
 _MISSED = {LinkState.FAILED, LinkState.EXPIRED}
 _SLACK = 1.0  # seconds; between what was on disk and what is seen of it
 
@@ -63,12 +74,24 @@ class Told:
 class Ledger:
     """All that was seen."""
 
-    def __init__(self, world: World, books: Books, *, grace: float, controlled: frozenset[str]):
-        """`grace` is in seconds; `controlled`: Partners of whom no `id` may be accepted twice."""
+    def __init__(
+        self,
+        world: World,
+        books: Books,
+        *,
+        grace: float,
+        controlled: frozenset[str],
+        rules: Mapping[int, Unanswered],
+    ) -> None:
+        """`grace` is in seconds; `controlled`: Partners of whom no `id` may be accepted twice.
+
+        `rules`: what becomes of a Partner's messages that may have gone, by its number.
+        """
         self._world = world
         self._books = books
         self._grace = grace
         self._controlled = controlled
+        self._rules = rules
         self.submits: dict[int, list[SeenSubmit]] = defaultdict(list)
         self.said: dict[int, set[LinkState]] = defaultdict(set)
         """What channels have said of each link, whether it was heard or not."""
@@ -154,6 +177,7 @@ class Ledger:
             if earlier is self.submits[link_id][-1]:
                 self.resent += 1
                 self.doubled += earlier.taken
+                self._check_rule(link_id, what)
                 self._check_ambiguous(link_id, what, earlier, seen, channel)
         elif "not sent" in outcomes:
             if earlier.taken:
@@ -175,14 +199,26 @@ class Ledger:
             detail = f"{what}: it was heard of {seen.at - early:.3f} s before"
             self._world.violated("a receipt settles it", detail)
 
+    def _check_rule(self, link_id: int, what: str) -> None:
+        """Check that the Partner wants another attempt after silence, and not too many of them."""
+        partner_id, ttl = self._books.rows(_RULE, link_id)[0]
+        rule = self._rules[partner_id]
+        if rule is Unanswered.FAIL or (rule is Unanswered.AUTO and ttl > _SHORT):
+            self._world.violated("the Partner's rule is followed", f"{what}: {rule}, {ttl} ms")
+        silent = sum(not seen.filed and not seen.given_back for seen in self.submits[link_id])
+        outcomes = self._books.rows(_SILENT, link_id)
+        if min(silent, len(outcomes)) > _MOST_SILENT:
+            self._world.violated("three at the most", what)
+
     def _has_next(self, link_id: int) -> bool:
         goal = self._books.one("SELECT satisfied_by FROM links WHERE link_id = ?", link_id)
         return goal is not None
 
     # Receivers
 
-    def reported(self, chain_id: int, report_id: int, status: int) -> Told:
+    def reported(self, chain_id: int, link_id: int, status: int) -> Told:
         """Note a report as it arrives, and check that its turn has come."""
+        report_id = self._books.one(_REPORT, link_id, status)
         before = self.told[chain_id]
         last = before[-1] if before else None
         if last is not None and last.report_id == report_id:

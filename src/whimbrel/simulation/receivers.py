@@ -35,12 +35,12 @@ class Receiver:
             self._world.note("report", self._name, "is down")
             return Reply(0.05, REFUSED)
         message: Mapping[str, str] = msgspec.json.decode(body)
-        report_id = int(headers["webhook-id"].removeprefix("msg_"))
-        told = self._ledger.reported(int(message["mtNum"]), report_id, int(message["status"]))
+        link_id, _, status = headers["webhook-id"].removeprefix("msg_").partition("_")
+        told = self._ledger.reported(int(message["mtNum"]), int(link_id), int(status))
         reply = self._reply(mood)
         well = getattr(reply.outcome, "status", None) == 200 and reply.after < _TIMEOUT
         told.acknowledged = told.acknowledged or well
-        what = f"{message['mtNum']} {report_id} {message['type']} {message['status']}"
+        what = f"{message['mtNum']} {told.report_id} {message['type']} {message['status']}"
         self._world.note("report", self._name, what, message["errorCode"], mood)
         return reply
 

@@ -107,6 +107,7 @@ class _Run:
         self.ledger = Ledger(
             world, self._books, grace=settings.dispatch.ambiguity_grace_seconds,
             controlled=controlled,
+            rules={number: one.profile.unanswered for number, one in enumerate(clients, 1)},
         )  # fmt: skip
         self._network = Network(world)
         smsc = Smsc(world, self.ledger)
