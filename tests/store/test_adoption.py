@@ -155,7 +155,7 @@ async def test_nor_when_the_other_has_ended_without_a_word(
     await accept(
         store,
         a_chain(1, link={"channel": Channel.SMS, "expires_at": START + 30 * SECOND}),
-        a_chain(2, link={"channel": Channel.SMS}),
+        a_chain(2, link={**A_CODE, "channel": Channel.SMS}),
     )
     await claim(store, lane=SMS_LANE)
     await answer(store, SILENCE, 1)
