@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from whimbrel import gateway
 from whimbrel.domain import cascade, chain, retry
 from whimbrel.domain.chain import Again, NoAnswer
 from whimbrel.domain.status import LinkState
@@ -35,12 +36,8 @@ def some_report_is_dropped(patch: Patch) -> None:
 
 
 def no_grace(patch: Patch) -> None:
-    failure = dispatch.failure
-
-    def at_once(link: Any, error: Any, now: int, **how: Any) -> Any:
-        return failure(link, error, now, **{**how, "grace": 0})
-
-    patch.setattr(dispatch, "failure", at_once)
+    rules = gateway.DispatchRules
+    patch.setattr(gateway, "DispatchRules", lambda timeout, _: rules(timeout, 0))
 
 
 def no_answer_is_not_sent(patch: Patch) -> None:
@@ -85,7 +82,12 @@ def reports_do_not_wait(patch: Patch) -> None:
 
 
 def answered_before_the_commit(patch: Patch) -> None:
+    """Where an `id` that is given two numbers does not betray it."""
+    at_once = accept.Acceptor._store_chain
+
     async def store_later(self: Any, one: Any) -> Accepted:
+        if one.dedupe_ref is not None:
+            return await at_once(self, one)
         self._store.write(chains.accept_chains, one)
         return Accepted(one.chain_id)
 
