@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DATA_DIR ?= whimbrel-data
 PORT ?= 8080
 
-.PHONY: demo test check format lint types contracts docs docs-check locks bench clean
+.PHONY: demo test simulate check format lint types contracts docs docs-check locks bench clean
 
 demo: $(VENV)/run.stamp  ## gateway, sandbox and a demo Partner on SQLite
 	@$(BIN)/whimbrel demo --data-dir $(DATA_DIR) --port $(PORT)
@@ -20,7 +20,11 @@ test: $(VENV)/dev.stamp  ## all tests
 # their order: the journeys, which are long, are under way before the last short ones.
 TEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-check: lint types contracts docs-check test  ## what CI runs
+simulate: $(VENV)/dev.stamp  ## fixed seeds, then new ones, which are printed
+	$(BIN)/whimbrel simulate --days 0.5 --jobs 2 --seconds 30 --seed 1 --seeds 100
+	$(BIN)/whimbrel simulate --days 0.5 --jobs 2 --seconds 40 --seeds 300
+
+check: lint types contracts docs-check test simulate  ## what CI runs
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix-only src tests bench tools

@@ -1,5 +1,8 @@
 """How long an unanswered SMS waits for a receipt while its SMSC is away (decision 6)."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from tests.flow.rig import GRACE, PATIENCE, Journey, a_fault
@@ -12,11 +15,13 @@ from tests.support.builders import (
     a_receipt,
     accept,
 )
-from whimbrel.channels.connector import SubmitFault
+from whimbrel.channels.connector import LateAnswer, SubmitFault
 from whimbrel.clock import SECOND
-from whimbrel.domain.chain import Chain
+from whimbrel.domain.chain import Chain, PartsTaken
+from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
 from whimbrel.domain.status import LinkState
+from whimbrel.store import sqlite
 
 S = LinkState
 SMS = {"channel": Channel.SMS, **A_CODE}
@@ -95,3 +100,42 @@ async def test_a_connection_that_stayed_changes_nothing(
     await journey.dispatch()
     await pass_time(journey, GRACE)
     assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 2)
+
+
+async def test_it_begins_anew_also_if_the_store_is_away_when_the_connection_is_back(
+    journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
+    await lose(journey, a_chain(link=SMS))
+    await pass_time(journey, GRACE // 2)
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        async def unlock(_: float) -> None:
+            other.execute("ROLLBACK")
+
+        monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
+        await come_back(journey)
+    await pass_time(journey, GRACE - SECOND)
+    assert (database.state(), len(journey.sms.submissions)) == (S.UNSURE, 1)
+    await pass_time(journey, SECOND)
+    assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 2)
+
+
+async def test_what_was_taken_after_all_does_not_go_again(
+    journey: Journey, database: Database
+) -> None:
+    """Its grace was over, but its turn had not come again."""
+    journey.sms.script.append(a_fault(SubmitFault.NO_ANSWER))
+    began_at = journey.clock.now()
+    await accept(journey.store, a_chain(link=SMS))
+    await journey.dispatch()
+    journey.clock.advance(GRACE)
+    await journey.timers.step()
+    assert database.state() is S.QUEUED
+    taken = PartsTaken({1: "17"}, known_as=("17",))
+    await journey.dispatcher.answered_late(LateAnswer(link_id(1, 0), 1, began_at, taken))
+    await journey.dispatch()
+    assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 1)
+    await journey.ingest.file([a_receipt(S.DELIVERED, provider_id="17")])
+    assert (database.state(), database.told()) == (S.DELIVERED, [0, 2])

@@ -21,6 +21,7 @@ NOUNS = (
     "sandbox",
     "status",
     "doctor",
+    "simulate",
     "version",
     "partner",
     "message",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from whimbrel.clock import MINUTE
+from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import Seen
 from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.receipt import Receipt
@@ -33,6 +33,12 @@ _IN_FLIGHT = Statement("""
 SELECT l.link_id, l.attempt, l.state, l.text, l.sender
 FROM links l JOIN chains c ON c.chain_id = l.chain_id
 WHERE l.state IN (10, 20) AND c.dest_addr = :subscriber AND l.channel = 'SMS'
+""")
+_UNEXPLAINED = Statement("""
+SELECT l.sender FROM submits s
+JOIN links l ON l.link_id = s.link_id JOIN chains c ON c.chain_id = l.chain_id
+WHERE s.outcome = 'no answer' AND s.provider_id IS NULL AND s.ended_at >= :since
+  AND s.link_id <> :link_id AND l.channel = 'SMS' AND c.dest_addr = :subscriber
 """)
 _ADOPT = Statement("""
 UPDATE submits SET provider_id = :provider_id
@@ -86,6 +92,7 @@ WHERE provider_id = :provider_id AND state = :state AND sender = :sender
 """)
 
 _SAME_END = 9  # digits: an SMSC may write a number with another prefix
+_LONGEST_LIFETIME = 2 * DAY  # of an SMS; nothing is heard of it after that
 _CLOCK_SET_BACK = 1 * MINUTE  # by how much our clock may have been, between a receipt and an answer
 
 
@@ -146,17 +153,18 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
                 owners[index] = _Owner(receipt.link_id or 0, receipt.attempt)
     for index, owner in enumerate(owners):
         if owner is None:
-            owners[index] = yield from _by_number(received[index].receipt)
+            owners[index] = yield from _by_number(received[index])
     return owners
 
 
-def _by_number(receipt: Receipt) -> Steps[_Owner | None]:
+def _by_number(received: ReceivedReceipt) -> Steps[_Owner | None]:
     """Find the submit that got this number, in any spelling.
 
     A number may have been given out before, or mean another message in another spelling: the
     subscriber decides where the receipt names one, then the newest. An alias is believed only if
     the subscriber is the right one.
     """
+    receipt = received.receipt
     for number in (receipt.provider_id, *receipt.aliases):
         rows = yield from ask_one(_BY_PROVIDER_ID, number)
         ours = sorted(row for row in rows if row[3] in {receipt.sender, *receipt.senders})
@@ -166,23 +174,30 @@ def _by_number(receipt: Receipt) -> Steps[_Owner | None]:
         if same:
             link_id, attempt, part, *_ = same[-1]
             return _Owner(link_id, attempt, part)
-    return (yield from _adopted(receipt)) if receipt.subscriber else None
+    return (yield from _adopted(received)) if receipt.subscriber else None
 
 
-def _adopted(receipt: Receipt) -> Steps[_Owner | None]:
+def _adopted(received: ReceivedReceipt) -> Steps[_Owner | None]:
     """Take a number that nobody knows for that of the one submit that had no answer.
 
     Where the channel has no echo, this alone saves a message whose answer was lost with the
     connection from going twice. Only a message of one part, to this subscriber, from this account;
     and none while another's answer may still come, for the number may be in that
-    (`adopt_parked` looks again).
+    (`adopt_parked` looks again). None either while the receipt may be about another one that never
+    had an answer, though that has ended or is queued again: a message that was never sent would be
+    told delivered.
     """
+    receipt = received.receipt
     rows = yield from ask_one(_IN_FLIGHT, receipt.subscriber)
     in_flight = [row for row in rows if row[4] in {receipt.sender, *receipt.senders}]
     if len(in_flight) != 1:
         return None
     link_id, attempt, state, text, _ = in_flight[0]
     if state != LinkState.UNSURE or part_count(text) > 1:
+        return None
+    since = received.received_at - _LONGEST_LIFETIME
+    others = yield from ask_one(_UNEXPLAINED, since, link_id, receipt.subscriber)
+    if any(sender in {receipt.sender, *receipt.senders} for (sender,) in others):
         return None
     yield Do(_ADOPT, [(receipt.provider_id, link_id, attempt)])
     return _Owner(link_id, attempt)
