@@ -127,6 +127,7 @@ INSERT INTO clicks VALUES (1, 'abc', 1, 'mobile', 1), (2, 'gone', 1, 'bot', 0);
 INSERT INTO uid_spaces VALUES (3, 1);
 """,
     "r0005": "INSERT INTO click_reports VALUES (5, 'https://s/abc', 'https://x');",
+    "r0008": "INSERT INTO commits VALUES ('w', 1, 2);",
     "r0007": """
 INSERT INTO nodes VALUES (1, 'token', 'one', 'api', '1', 1, 2, 3, 4);
 INSERT INTO holdings VALUES ('SMS', 'main', 0, 1, 5);

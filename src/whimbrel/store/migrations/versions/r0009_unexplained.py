@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0008"
-down_revision = "r0007"
+revision = "r0009"
+down_revision = "r0008"
 
 _UNEXPLAINED = sa.text("outcome = 'no answer' AND provider_id IS NULL")
 
