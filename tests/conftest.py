@@ -36,8 +36,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _own() -> list[str]:
     if postgres := _postgres():
-        others = postgres.engines() or ["PostgreSQL NOT TESTED"]
-        return [f"SQLite {sqlite3.sqlite_version}", *others]
+        left_out = ["PostgreSQL NOT TESTED"] if postgres.is_excluded() else []
+        return [f"SQLite {sqlite3.sqlite_version}", *postgres.engines(), *left_out]
     return []
 
 
