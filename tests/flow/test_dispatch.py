@@ -229,7 +229,7 @@ async def test_a_grace_begins_when_the_store_is_back(
 
     monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
     journey.connector.script.append(a_fault(SubmitFault.NO_ANSWER))
-    await accept(journey.store, a_chain())
+    await accept(journey.store, a_chain(link=A_CODE))
     await journey.dispatch()
     assert database.state() is S.UNSURE
     journey.clock.advance(GRACE - SECOND)

@@ -1,4 +1,4 @@
-"""How long an unanswered SMS waits for a receipt while its SMSC is away (decision 6)."""
+"""How long an unanswered submit waits for a receipt while none can come (decision 6)."""
 
 import contextlib
 import sqlite3
@@ -14,7 +14,9 @@ from tests.support.builders import (
     a_chain,
     a_receipt,
     accept,
+    an_echo,
 )
+from tests.support.clock import START
 from whimbrel.channels.connector import LateAnswer, SubmitFault
 from whimbrel.clock import SECOND
 from whimbrel.domain.chain import Chain, PartsTaken
@@ -22,6 +24,7 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
 from whimbrel.domain.status import LinkState
 from whimbrel.store import sqlite
+from whimbrel.store.engine import StoreUnavailable
 
 S = LinkState
 SMS = {"channel": Channel.SMS, **A_CODE}
@@ -139,3 +142,45 @@ async def test_what_was_taken_after_all_does_not_go_again(
     assert (database.state(), len(journey.sms.submissions)) == (S.SUBMITTED, 1)
     await journey.ingest.file([a_receipt(S.DELIVERED, provider_id="17")])
     assert (database.state(), database.told()) == (S.DELIVERED, [0, 2])
+
+
+# The store is away
+
+
+async def test_a_grace_does_not_run_out_while_no_receipt_can_be_filed(
+    journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
+    await accept(journey.store, a_chain())
+    journey.connector.script.append(a_fault(SubmitFault.NO_ANSWER))
+    await journey.dispatch()
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            journey.clock.advance(GRACE)
+            with pytest.raises(StoreUnavailable):
+                await journey.timers.step()
+    await journey.timers.step()
+    back_at = START + 2 * GRACE
+    assert (database.state(), database.link()["due_at"]) == (LinkState.UNSURE, back_at + GRACE)
+    await journey.ingest.file([an_echo(LinkState.SENT)])
+    journey.clock.advance(GRACE)
+    await journey.timers.step()
+    await journey.dispatch()
+    assert (database.state(), len(journey.connector.submissions)) == (LinkState.SENT, 1)
+
+
+async def test_a_store_that_was_busy_for_a_moment_prolongs_nothing(
+    journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
+    await accept(journey.store, a_chain())
+    journey.connector.script.append(a_fault(SubmitFault.NO_ANSWER))
+    await journey.dispatch()
+    with contextlib.closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            await journey.timers.step()
+    journey.clock.advance(100)
+    await journey.timers.step()
+    assert database.link()["due_at"] == START + GRACE

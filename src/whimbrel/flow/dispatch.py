@@ -9,7 +9,6 @@ import contextlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import chain
 from typing import NamedTuple
 
 import structlog
@@ -19,6 +18,7 @@ from whimbrel.channels.connector import LateAnswer, Submission, SubmitError, Sub
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.chain import NoAnswer, Taken
 from whimbrel.flow.cascade import count_cascades
+from whimbrel.flow.claiming import start_claimed
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import Lines, SenderLine
@@ -78,10 +78,7 @@ class Dispatcher:
         now = self._clock.now()
         due = [lane for lane, due_at in lanes if due_at <= now]
         claims = list(self._claims(due, now))
-        writes = [self._store.write(claim_links, claim) for claim in claims]
-        claimed = await asyncio.gather(*writes)
-        for link in chain.from_iterable(claimed):
-            self._start(link)
+        claimed = await start_claimed(claims, self._claim, self._start)
         # What is due there, and yet not to be had, is at its end: that is the timers' business.
         over = {claim.lane for claim, links in zip(claims, claimed, strict=True) if not links}
         return self._next_look([one for one in lanes if one[0] not in over], now)
@@ -121,7 +118,10 @@ class Dispatcher:
             return None
         return max(line.next_room_at(self._clock), now + 1)
 
-    def _start(self, link: ClaimedLink) -> None:
+    def _claim(self, claim: Claim) -> Awaitable[list[ClaimedLink]]:
+        return self._store.write(claim_links, claim)
+
+    def _start(self, _: Claim, link: ClaimedLink) -> None:
         line = self._lines[link.channel, link.sender]
         line.under_way += 1
         line.pacing.take(self._clock.elapsed(), line.connector.cost(link.content))
