@@ -30,6 +30,7 @@ from whimbrel.store.engine import Store
 from whimbrel.store.reports import (
     ReportAttempt,
     ReportClaim,
+    ReportPutBack,
     ReportState,
     claim_reports,
     due_report_lanes,
@@ -97,7 +98,7 @@ class Reporter:
         writes = [self._store.write(claim_reports, claim) for claim in claims]
         for claim, reports in zip(claims, await asyncio.gather(*writes), strict=True):
             for report in reports:
-                self._start(report, claim.lane)
+                self._start(report, claim)
         return self._next_look(lanes, now)
 
     async def drain(self) -> None:
@@ -126,23 +127,25 @@ class Reporter:
                 moments.append(moment)
         return min(moments, default=None)
 
-    def _start(self, report: Report, lane: str) -> None:
-        self._receiver(lane).in_hand += 1
-        task = asyncio.create_task(self._deliver(report, lane))
+    def _start(self, report: Report, claim: ReportClaim) -> None:
+        self._receiver(claim.lane).in_hand += 1
+        task = asyncio.create_task(self._deliver(report, claim))
         self._in_hand.add(task)
         task.add_done_callback(self._in_hand.discard)
 
-    async def _deliver(self, report: Report, lane: str) -> None:
-        receiver = self._receiver(lane)
+    async def _deliver(self, report: Report, claim: ReportClaim) -> None:
+        lane, receiver = claim.lane, self._receiver(claim.lane)
         try:
             async with receiver.slots:
                 probe = receiver.in_hand == 1
-                attempt = None if receiver.shut and not probe else await self._try(report, receiver)
+                waits = (receiver.shut and not probe) or not self._seat.is_mine
+                attempt = None if waits else await self._try(report, receiver)
             if attempt is not None:
                 await until_written(self._store, record_report_attempts, attempt)
                 self._measure(report, attempt)
             else:
-                put_back = (receiver.shut_until, report.report_id)
+                next_at = max(receiver.shut_until, self._clock.now())
+                put_back = ReportPutBack(next_at, report.report_id, claim.node_id)
                 await until_written(self._store, put_reports_back, put_back)
         except Exception:  # noqa: BLE001
             # Its claim runs out, and it is sent again: at least once.
