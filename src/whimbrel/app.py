@@ -10,7 +10,7 @@ from pathlib import Path
 from whimbrel.clock import Clock, SystemClock
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.gateway import Gateway
-from whimbrel.serving import OnReady, collector_calmed, serve_app, signals_set
+from whimbrel.serving import OnReady, collector_calmed, listen, serve_app, signals_set
 from whimbrel.settings import Settings
 from whimbrel.store.opening import open_store
 
@@ -40,36 +40,32 @@ async def serve(
     stop: asyncio.Event | None = None,
     clock: Clock | None = None,
     listener: socket.socket | None = None,
+    post: str = "",
 ) -> None:
     """Run the gateway until SIGINT, SIGTERM or `stop`, and finish what is in flight.
 
-    `listener` is a socket that several workers share; without it the settings' address is listened
-    on.
+    `listener` is a socket that several workers share, and `post` the place that one of them takes;
+    without a listener the settings' address is listened on.
 
     Raises `AlreadyRunning`, `SettingsError`, `StoreUnavailable` and `OSError` when it cannot start.
     """
     gateway_base(settings)  # refuses a domain that is none before anything is opened
-    stop = stop or asyncio.Event()
+    stop, server = stop or asyncio.Event(), settings.server
     alone = contextlib.nullcontext() if settings.store.url else locked(Path(settings.store.path))
     with alone, signals_set(stop):
         store = await open_store(settings.store)
         is_alone = not settings.store.url
-        gateway = Gateway(settings, store, clock or SystemClock(), alone=is_alone)
+        gateway = Gateway(settings, store, clock or SystemClock(), alone=is_alone, post=post)
         try:
             await gateway.start()
-            host, watch_port = settings.server.host, settings.cluster.watch_port
-            sites = [
-                serve_app(
-                    gateway.site,
-                    host,
-                    settings.server.port,
-                    stop=stop,
-                    on_ready=on_ready,
-                    listener=listener,
-                )
-            ]
-            if watch_port:
-                sites.append(serve_app(gateway.watch_site, host, watch_port, stop=stop))
+            host, port, watch_port = server.host, server.port, settings.cluster.watch_port
+            sites = []
+            if watch_port:  # first, since it may be taken
+                watcher = listen(host, watch_port)
+                sites.append(serve_app(gateway.watch_site, host, 0, stop=stop, listener=watcher))
+            sites.append(
+                serve_app(gateway.site, host, port, stop=stop, on_ready=on_ready, listener=listener)
+            )
             with collector_calmed():
                 await asyncio.gather(*sites)
         finally:

@@ -25,6 +25,10 @@ class Clock(Protocol):
         ...
 
 
+# Linux's goes on while the machine is suspended: leases of others do not wait for it.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class SystemClock:
     """The machine's clock."""
 
@@ -33,5 +37,5 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def elapsed(self) -> float:
-        """Return the machine's monotonic clock, in seconds."""
-        return time.monotonic()
+        """Return the machine's steady clock, in seconds."""
+        return time.clock_gettime(_STEADY)

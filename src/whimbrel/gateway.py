@@ -73,14 +73,16 @@ class Gateway:
         edges: Edges | None = None,
         *,
         alone: bool = True,
+        post: str = "",
     ) -> None:
-        """`alone` says that no other process can write to the store."""
+        """`alone` says that no other process can write to the store; `post` is a `Member`'s."""
         self._edges = edges = edges or Edges()
         self._settings = settings
         self._store = store
         self._clock = clock
         self._roles = tuple(settings.cluster.roles)
         self._loops = Loops(clock, idle=_IDLE_SECONDS if alone else _IDLE_AMONG_NODES_SECONDS)
+        self._lease = Loops(clock, idle=_IDLE_SECONDS)
         self._dispatch_wanted = asyncio.Event()
         self._reports_wanted = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,7 +95,7 @@ class Gateway:
             store,
             clock,
             self.metrics,
-            Member(_name(settings), self._roles, alone),
+            Member(_name(settings), self._roles, alone, post),
             grace=self._grace,
         )
         self._gatekeeper = Gatekeeper(
@@ -202,7 +204,7 @@ class Gateway:
         self.watch_site = create_watch_site(self.metrics, is_ready=self._is_ready)
         self.site = self._site() if self._has("api") else self.watch_site
         duty, stage = self._loops.duty, self._loops.stage
-        duty(_PLACE_SECONDS, self._membership.step)
+        self._lease.duty(_PLACE_SECONDS, self._membership.step)
         duty(_PLACE_SECONDS, self._holdings.step)
         duty(_REFRESH_SECONDS, self._partners.refresh)
         if self._has("api", "reports"):
@@ -231,6 +233,7 @@ class Gateway:
         await self._upstream.stop()
         await self._clicks.drain()
         await self._downstream.close()
+        await self._lease.stop()  # until here others must not take what is in flight for lost
         with contextlib.suppress(StoreUnavailable):  # then others see it by its silence
             await self._membership.leave()
         await self._store.close()
@@ -275,7 +278,7 @@ class Gateway:
 
     async def _remove_what_is_old(self) -> float:
         """Let one node do it; return after how many seconds to look again."""
-        if not self._membership.is_eldest:
+        if not self._membership.is_eldest("dispatch", "smpp"):
             return _CLEAN_UP_SECONDS
         return await self._retention.step()
 

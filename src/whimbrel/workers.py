@@ -6,9 +6,11 @@ new one takes its place after a pause. Workers end when their parent does, howev
 
 import asyncio
 import contextlib
+import secrets
 import socket
 import sys
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -30,11 +32,15 @@ class Worker(NamedTuple):
     """1 for the first."""
     listener: int
     parent_pipe: int
+    post: str
+    """What the one before it in this place was told, and no other process ever: since that one is
+    dead for certain, nobody has to wait for the end of its lease."""
 
     @classmethod
     def parse(cls, text: str) -> "Worker":
         """Read what `str` has written. Raises `ValueError`."""
-        return cls(*map(int, text.split(",")))
+        number, listener, parent_pipe, post = text.split(",")
+        return cls(int(number), int(listener), int(parent_pipe), post)
 
     def __str__(self) -> str:
         return ",".join(map(str, self))
@@ -60,14 +66,24 @@ async def run_workers(
         listener.listen()
         posts = [_Post(number, listener, command, stop) for number in range(1, count + 1)]
         try:
-            async with asyncio.timeout(_START_SECONDS):
-                await asyncio.gather(*(post.start() for post in posts))
-            on_ready(local_url(settings.server.host, listener.getsockname()[1]))
+            await _start(posts)
+            if not stop.is_set():
+                on_ready(local_url(settings.server.host, listener.getsockname()[1]))
             await asyncio.gather(*(post.keep() for post in posts))
-        except TimeoutError:
-            raise OSError(f"a worker did not start within {_START_SECONDS:.0f} s") from None
         finally:
             await asyncio.gather(*(post.end() for post in posts))
+
+
+async def _start(posts: list["_Post"]) -> None:
+    """Start all workers. Raises `OSError` if one does not; then none is being started any more."""
+    try:
+        async with asyncio.timeout(_START_SECONDS), asyncio.TaskGroup() as starts:
+            for post in posts:
+                starts.create_task(post.start())
+    except TimeoutError:
+        raise OSError(f"a worker did not start within {_START_SECONDS:.0f} s") from None
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 class _Post:
@@ -77,6 +93,7 @@ class _Post:
         self, number: int, listener: socket.socket, command: list[str], stop: asyncio.Event
     ) -> None:
         self._number = number
+        self._name = f"{secrets.token_hex(8)}-{number}"
         self._listener = listener
         self._command = command
         self._stop = stop
@@ -84,12 +101,16 @@ class _Post:
         self._pipe: socket.socket | None = None
 
     async def start(self) -> None:
-        """Start a worker and wait until it is ready. Raises `OSError` if it ends before."""
+        """Start a worker and wait until it is ready, or all are to stop.
+
+        Raises `OSError` if it ends before.
+        """
         if self._pipe is not None:
             self._pipe.close()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        worker = Worker(self._number, self._listener.fileno(), theirs.fileno())
+        self._pipe = ours
+        worker = Worker(self._number, self._listener.fileno(), theirs.fileno(), self._name)
         with contextlib.closing(theirs):
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -103,18 +124,19 @@ class _Post:
                 start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        self._pipe = ours
-        loop = asyncio.get_running_loop()
-        if not await loop.sock_recv(ours, 1):
+        is_ready = await self._unless_stopped(asyncio.get_running_loop().sock_recv(ours, 1))
+        if is_ready:
+            _log.info("worker_ready", worker=self._number, pid=self._process.pid)
+        elif not self._stop.is_set():
             raise OSError(f"worker {self._number} could not start; its own message says why")
-        _log.info("worker_ready", worker=self._number, pid=self._process.pid)
 
     async def keep(self) -> None:
         """Put a new worker in the place of one that has died, until all are to stop."""
         pause, loop = _FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
         while not self._stop.is_set():
             began = loop.time()
-            await self._until_it_ends_or_is_to_stop()
+            if self._process is not None:
+                await self._unless_stopped(self._process.wait())
             if self._stop.is_set():
                 return
             if loop.time() - began > _STEADY_SECONDS:
@@ -142,13 +164,12 @@ class _Post:
             self._process.kill()
             await self._process.wait()
 
-    async def _until_it_ends_or_is_to_stop(self) -> None:
-        if self._process is None:
-            return
-        waits = [
-            asyncio.create_task(self._process.wait()),
-            asyncio.create_task(self._stop.wait()),
-        ]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+    async def _unless_stopped(self, wait: Coroutine[Any, Any, Any]) -> Any:
+        """Return what is waited for; None if all are to stop before it comes."""
+        waiting, stopping = asyncio.create_task(wait), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            waiting.cancel()
+            stopping.cancel()

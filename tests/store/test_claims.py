@@ -56,6 +56,7 @@ async def test_a_claim_hands_out_all_that_a_submit_needs(store: SqliteStore) -> 
             expires_at=START + DAY,
             dest_addr=SUBSCRIBER,
             schedule="{}",
+            claimed_at=START,
         )
     ]
 

@@ -72,8 +72,13 @@ def _serve_with_workers(settings: Settings, config: Path | None, workers: int) -
 
 async def _work(settings: Settings, worker: Worker) -> None:
     """Be one of several: tell the parent by a byte that all is ready, and end when it closes."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_reader(worker.parent_pipe, stop.set)  # readable: at its end
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def parent_has_gone() -> None:
+        loop.remove_reader(worker.parent_pipe)  # it would stay readable
+        stop.set()
+
+    loop.add_reader(worker.parent_pipe, parent_has_gone)
     listener = socket.socket(fileno=worker.listener)
     worker.distinguish(settings)
     await gateway.serve(
@@ -81,4 +86,5 @@ async def _work(settings: Settings, worker: Worker) -> None:
         on_ready=lambda _: os.write(worker.parent_pipe, b"."),
         stop=stop,
         listener=listener,
+        post=worker.post,
     )

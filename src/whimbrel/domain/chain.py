@@ -136,6 +136,8 @@ class PutBack(Struct, frozen=True):
     at: int
     due_at: int
     closes_at: int | None = None
+    claimed_at: int | None = None
+    """When the attempt was claimed: the next one has its number again. None: whenever."""
 
 
 class NoAnswer(Struct, frozen=True):
@@ -199,6 +201,8 @@ def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an eve
         case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
             if attempt == link.attempt:
                 return replace(link, state=LinkState.UNSURE, due_at=until)
+        case PutBack() if event.claimed_at not in {None, link.attempted_at}:
+            return link  # it was put back before, and has been claimed again since
         case Refused() | Again() | PutBack() if _awaits(link, event.attempt):
             return _not_taken(link, event)
     return link

@@ -7,6 +7,7 @@ lease for `FENCE_SECONDS` stops claiming and sending by itself before anybody ta
 """
 
 import secrets
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -34,6 +35,8 @@ BEAT_SECONDS = 2.0
 FENCE_SECONDS = 10.0
 """Some beats may be late, by a slow store; the rest of the lease is for a submit to be begun in."""
 LEASE_SECONDS = 15.0
+_DEAF_SECONDS = 5.0
+"""Silence counts only while somebody listens: whoever has not looked for so long begins anew."""
 _NUMBERS_AHEAD = 20 * SECOND  # of the last beat: a node that is fenced makes no more of them
 
 
@@ -68,6 +71,9 @@ class Member(NamedTuple):
     roles: tuple[str, ...]
     alone: bool
     """Nobody else can be at work on this store: SQLite's file is locked."""
+    post: str = ""
+    """A name that no other living process has, and the dead one had before whose place this takes:
+    there is somebody who knows (`workers.py`). Empty: nobody does."""
 
 
 class Membership:
@@ -91,6 +97,8 @@ class Membership:
         self._token = ""
         self._beaten_at = float("-inf")
         self._seen: dict[tuple[int, str], tuple[int, float]] = {}
+        self._looked_at = float("-inf")
+        self._when_given_up: list[Callable[[], None]] = []
         self.node_id = 0
         self.nodes: list[StoredNode] = []
         """Those that are alive, as far as anybody knows."""
@@ -101,13 +109,13 @@ class Membership:
         """Whether the lease holds."""
         return self._member.alone or self._clock.elapsed() - self._beaten_at < FENCE_SECONDS
 
-    @property
-    def is_eldest(self) -> bool:
-        """Whether this node does what one is enough for: it has the least number, and its lease.
+    def is_eldest(self, *roles: str) -> bool:
+        """Tell whether this node does what one node with one of these roles is enough for.
 
-        While nodes come and go two may think so for a moment, so such work must bear being doubled.
+        It has the least number of them, and its lease. While nodes come and go two may think so for
+        a moment, so such work must bear being doubled.
         """
-        return self.is_mine and all(self.node_id <= node.node_id for node in self.nodes)
+        return self.is_mine and self.node_id == min(self.with_roles(*roles), default=None)
 
     @property
     def token(self) -> str:
@@ -116,14 +124,23 @@ class Membership:
 
     def alive(self, role: str) -> int:
         """Tell how many nodes have a role, this one included if it has."""
-        return sum(role in node.roles.split() for node in self.nodes)
+        return len(self.with_roles(role))
+
+    def with_roles(self, *roles: str) -> list[int]:
+        """Return the numbers of the nodes that have one of these roles."""
+        return [
+            node.node_id for node in self.nodes if not set(roles).isdisjoint(node.roles.split())
+        ]
+
+    def when_given_up(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when others have taken over from this process; then it joins anew."""
+        self._when_given_up.append(tell)
 
     async def join(self) -> None:
         """Become a node. Raises `StoreUnavailable`."""
-        if self._member.alone:
-            await self._bury(await self._others())
+        await self._bury(await self._predecessors())
         began, now = self._clock.elapsed(), self._clock.now()
-        self._token = secrets.token_hex(8)
+        self._token = f"{self._member.post}.{secrets.token_hex(8)}"
         joined = await self._store.write(
             join_nodes,
             NewNode(
@@ -138,7 +155,6 @@ class Membership:
         self.node_id = joined.node_id
         await self._take_numbers(joined, now + _NUMBERS_AHEAD)
         self._beaten_at = began
-        self._seen.clear()
         self.nodes = await self._alive()
         _log.info("node_joined", node=self.node_id, roles=self._member.roles)
 
@@ -153,11 +169,11 @@ class Membership:
     async def step(self) -> None:
         """Show that this node is alive, and take over from those that are not."""
         if self._clock.elapsed() - self._beaten_at >= BEAT_SECONDS and not await self._beat():
-            _log.warning("node_was_given_up", node=self.node_id)
+            self._give_up()
             await self.join()
+        began = self._clock.elapsed()
         self.nodes = await self._alive()
-        if not self._member.alone:
-            await self._bury(self._silent())
+        await self._bury(self._silent(began), certain=False)
 
     async def leave(self) -> None:
         """Give everything back. What is under way must have ended."""
@@ -171,8 +187,6 @@ class Membership:
         until = await self._store.write(beat_nodes, beat)
         if until is None:
             return False
-        if began - self._beaten_at > FENCE_SECONDS:
-            self._seen.clear()  # the store was away: from the others, too, nothing could be heard
         self._beaten_at = began
         if not self._member.alone:
             self.chain_ids.until = until
@@ -181,28 +195,49 @@ class Membership:
     async def _alive(self) -> list[StoredNode]:
         return [one for one in await self._store.read(all_nodes, None) if one.token is not None]
 
-    async def _others(self) -> list[StoredNode]:
-        return [one for one in await self._alive() if one.token != self._token]
+    def _give_up(self) -> None:
+        """Know that others have taken over: what this process held is theirs."""
+        _log.warning("node_was_given_up", node=self.node_id)
+        self._beaten_at = float("-inf")
+        for tell in self._when_given_up:
+            tell()
 
-    def _silent(self) -> list[StoredNode]:
-        """Return the nodes whose beats have stood still for as long as a lease."""
+    async def _predecessors(self) -> list[StoredNode]:
+        """Return the nodes that are dead for certain: this process could not be, were they not."""
+        member = self._member
+        if not member.alone and not member.post:
+            return []
+        return [
+            one
+            for one in await self._alive()
+            if member.alone or (one.token or "").startswith(f"{member.post}.")
+        ]
+
+    def _silent(self, looked_at: float) -> list[StoredNode]:
+        """Return the nodes whose beats have stood still for as long as a lease.
+
+        `looked_at` is when `nodes` began to be read. Whoever has lost its own lease judges nobody.
+        """
         now, seen = self._clock.elapsed(), {}
+        deaf = looked_at - self._looked_at > _DEAF_SECONDS
         silent = []
         for node in self.nodes:
             key = (node.node_id, node.token or "")
             beat, since = self._seen.get(key, (node.beat, now))
-            if beat != node.beat:
+            if deaf or beat != node.beat:
                 since = now
             seen[key] = (node.beat, since)
-            if now - since >= LEASE_SECONDS and node.token != self._token:
+            if looked_at - since >= LEASE_SECONDS and node.token != self._token:
                 silent.append(node)
-        self._seen = seen
-        return silent
+        self._seen, self._looked_at = seen, now
+        return silent if self.is_mine else []
 
-    async def _bury(self, nodes: list[StoredNode]) -> None:
+    async def _bury(self, nodes: list[StoredNode], *, certain: bool = True) -> None:
+        """Take over from nodes; one that is not certain to be dead may have come back just now."""
         for node in nodes:
             now = self._clock.now()
-            departure = Departure(node.node_id, node.token or "", now, now + self._grace)
+            beat = None if certain else node.beat
+            departure = Departure(node.node_id, node.token or "", now, now + self._grace, beat)
             submits = await self._store.write(bury_nodes, departure)
             if submits is not None:
                 self._metrics.interrupted.inc(submits)

@@ -25,7 +25,7 @@ def failure(
 
 def put_back(link: ClaimedLink, now: int, wait: int) -> PutBack:
     """Return the event of a link that may not go now, but in `wait` milliseconds at the soonest."""
-    return PutBack(link.attempt, now, *_opening(link, now + wait))
+    return PutBack(link.attempt, now, *_opening(link, now + wait), link.claimed_at)
 
 
 def pause(link: ClaimedLink, error: SubmitError, chance: float) -> int:

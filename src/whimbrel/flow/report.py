@@ -31,6 +31,7 @@ from whimbrel.store.engine import Store
 from whimbrel.store.reports import (
     ReportAttempt,
     ReportClaim,
+    ReportPutBack,
     ReportState,
     claim_reports,
     due_report_lanes,
@@ -129,21 +130,23 @@ class Reporter:
 
     def _start(self, claim: ReportClaim, report: Report) -> None:
         self._receiver(claim.lane).in_hand += 1
-        task = asyncio.create_task(self._deliver(report, claim.lane))
+        task = asyncio.create_task(self._deliver(report, claim))
         self._in_hand.add(task)
         task.add_done_callback(self._in_hand.discard)
 
-    async def _deliver(self, report: Report, lane: str) -> None:
-        receiver = self._receiver(lane)
+    async def _deliver(self, report: Report, claim: ReportClaim) -> None:
+        lane, receiver = claim.lane, self._receiver(claim.lane)
         try:
             async with receiver.slots:
                 probe = receiver.in_hand == 1
-                attempt = None if receiver.shut and not probe else await self._try(report, receiver)
+                waits = (receiver.shut and not probe) or not self._seat.is_mine
+                attempt = None if waits else await self._try(report, receiver)
             if attempt is not None:
                 await until_written(self._store, record_report_attempts, attempt)
                 self._measure(report, attempt)
             else:
-                put_back = (receiver.shut_until, report.report_id)
+                next_at = max(receiver.shut_until, self._clock.now())
+                put_back = ReportPutBack(next_at, report.report_id, claim.node_id)
                 await until_written(self._store, put_reports_back, put_back)
         except Exception:  # noqa: BLE001
             # Its claim runs out, and it is sent again: at least once.

@@ -198,7 +198,7 @@ WHERE link_id IN (SELECT link_id FROM due LIMIT 1000)
 RETURNING link_id, channel, sender, text, image_url, attempt, ttl, closes_at, expires_at,
     (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
     (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id),
-    satisfied_by
+    attempted_at, satisfied_by
 """)
 
 
@@ -225,6 +225,7 @@ class ClaimedLink(NamedTuple):
     expires_at: int
     dest_addr: str
     schedule: str | None
+    claimed_at: int
     satisfied_by: int | None = None
     """None: no other link stands behind it."""
     taken: Mapping[int, str] = MappingProxyType({})

@@ -16,7 +16,7 @@ ON CONFLICT DO NOTHING RETURNING slot
 """)
 _LET_GO = Statement("""
 DELETE FROM holdings WHERE channel = :channel AND account = :account AND slot = :slot
-    AND node_id = :node_id
+    AND node_id = (SELECT n.node_id FROM nodes n WHERE n.node_id = :node_id AND n.token = :token)
 """)
 _ALL = Statement("""
 SELECT channel, account, slot, node_id FROM holdings ORDER BY channel, account, slot
@@ -56,8 +56,8 @@ def take_slots(wishes: list[TakenSlot]) -> Steps[list[bool]]:
 
 
 def give_back_slots(slots: list[TakenSlot]) -> Steps[list[None]]:
-    """Free slots for other nodes."""
-    yield Do(_LET_GO, [(*one.slot, one.node_id) for one in slots])
+    """Free slots, unless the node has been given up and they are others' already."""
+    yield Do(_LET_GO, [(*one.slot, one.node_id, one.token) for one in slots])
     return [None] * len(slots)
 
 

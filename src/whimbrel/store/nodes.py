@@ -8,8 +8,8 @@ number that is free.
 from typing import NamedTuple
 
 from whimbrel.domain.chain import NoAnswer
-from whimbrel.domain.chain_id import MOST_NODES
-from whimbrel.store.engine import Ask, Do, Statement, Steps, StoreUnavailable, ask_one
+from whimbrel.domain.chain_id import MOST_NODES, chain_of
+from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, StoreUnavailable, ask_one
 from whimbrel.store.submits import INTERRUPTED, SubmitRecord, record_submits
 
 _ALL = Statement("""
@@ -21,9 +21,9 @@ UPDATE nodes SET token = :token, name = :name, roles = :roles, version = :versio
     started_at = :now, seen_at = :now, beat = beat + 1,
     numbers_until = CASE WHEN numbers_until > :numbers_until
         THEN numbers_until ELSE :numbers_until END
-WHERE node_id = :node_id AND token IS NULL
+WHERE node_id = :node_id AND token IS NULL AND beat = :beat
 RETURNING node_id
-""")
+""")  # of a place that somebody had meanwhile, the numbers begin elsewhere
 _ADD = Statement("""
 INSERT INTO nodes (node_id, token, name, roles, version, started_at, seen_at, beat, numbers_until)
 VALUES (:node_id, :token, :name, :roles, :version, :now, :now, 0, :numbers_until)
@@ -37,7 +37,8 @@ WHERE node_id = :node_id AND token = :token
 RETURNING numbers_until
 """)
 _LEAVE = Statement("""
-UPDATE nodes SET token = NULL, seen_at = :now WHERE node_id = :node_id AND token = :token
+UPDATE nodes SET token = NULL, seen_at = :now
+WHERE node_id = :node_id AND token = :token AND (CAST(:beat AS bigint) IS NULL OR beat = :beat)
 RETURNING node_id
 """)
 _LET_GO = Statement("DELETE FROM holdings WHERE node_id = :node_id")
@@ -94,16 +95,25 @@ def join_nodes(nodes: list[NewNode]) -> Steps[list[Joined]]:
 
 
 def _join(node: NewNode, known: dict[int, StoredNode]) -> Steps[Joined]:
-    for node_id in range(MOST_NODES):
+    for node_id in _free_places(known, node.now):
         before = known.get(node_id)
-        if before is not None and before.token is not None:
-            continue
-        values = {**node._asdict(), "node_id": node_id}
+        values = {**node._asdict(), "node_id": node_id, "beat": before.beat if before else 0}
         statement = _ADD if before is None else _TAKE
         taken = yield from ask_one(statement, *(values[name] for name in statement.names))
         if taken:
             return Joined(node_id, before.numbers_until if before else 0)
     raise StoreUnavailable(f"{MOST_NODES} nodes are at work on this store: no more can join")
+
+
+def _free_places(known: dict[int, StoredNode], now: int) -> list[int]:
+    """Return the free numbers, the least one first.
+
+    Before those whose last node may still have numbers of the next seconds, made or not: whoever
+    takes such a place must begin behind them, by a clock that runs behind perhaps after minutes.
+    """
+    rests_until = {node_id: one.numbers_until for node_id, one in known.items()}
+    free = set(range(MOST_NODES)) - {one.node_id for one in known.values() if one.token is not None}
+    return sorted(free, key=lambda node_id: (max(now, rests_until.get(node_id, 0)), node_id))
 
 
 class Beat(NamedTuple):
@@ -138,27 +148,32 @@ class Departure(NamedTuple):
     now: int
     grace_until: int
     """Until when a receipt may still tell what became of the submits that it had under way."""
+    beat: int | None = None
+    """The last sign of life that was seen of it, which spares a node that has given another one
+    since; None: it has gone for certain."""
 
 
 def bury_nodes(departures: list[Departure]) -> Steps[list[int | None]]:
     """Take over from nodes that have gone; return how many submits each had under way.
 
-    None: somebody else has done it. Its senders are free, its reports are due at once, and its
-    submits wait for receipts.
+    None: somebody else has done it, or it is alive after all. Its senders are free, its reports are
+    due at once, and its submits wait for receipts.
     """
     buried: list[int | None] = []
-    for node_id, token, now, grace_until in departures:
-        if not (yield from ask_one(_LEAVE, now, node_id, token)):
+    for node_id, token, now, grace_until, beat in departures:
+        if not (yield from ask_one(_LEAVE, now, node_id, token, beat)):
             buried.append(None)
             continue
         yield Do(_LET_GO, [(node_id,)])
-        yield Do(_RELEASE_REPORTS, [(now, node_id)])
         rows = yield from ask_one(_SUBMITTING, node_id)
+        yield Hold(chain_of(link_id) for link_id, *_ in rows)
+        rows = yield from ask_one(_SUBMITTING, node_id)  # without those it has just recorded itself
         yield from record_submits(
             [
                 SubmitRecord(link_id, NoAnswer(attempt, now, grace_until), at, detail=INTERRUPTED)
                 for link_id, attempt, at in rows
             ]
         )
+        yield Do(_RELEASE_REPORTS, [(now, node_id)])  # chains are held before reports, everywhere
         buried.append(len(rows))
     return buried

@@ -200,12 +200,20 @@ def record_report_attempts(attempts: list[ReportAttempt]) -> Steps[list[None]]:
 
 _PUT_BACK = Statement("""
 UPDATE reports SET next_at = :next_at, node_id = NULL
-WHERE report_id = :report_id AND state IN (0, 1)
+WHERE report_id = :report_id AND state IN (0, 1) AND node_id = :node_id
 """)
 
 
-def put_reports_back(reports: list[tuple[int, int]]) -> Steps[list[None]]:
-    """Give claimed reports back untried: (next_at, report_id) each."""
+class ReportPutBack(NamedTuple):
+    """A report that is given back untried by the node that has claimed it."""
+
+    next_at: int
+    report_id: int
+    node_id: int = 0
+
+
+def put_reports_back(reports: list[ReportPutBack]) -> Steps[list[None]]:
+    """Give claimed reports back, unless they are another node's by now."""
     yield Do(_PUT_BACK, reports)
     return [None] * len(reports)
 

@@ -23,7 +23,8 @@ VALUES (:link_id, :attempt, :started_at, :ended_at, :outcome, :provider_id, :cod
 ON CONFLICT (link_id, attempt) DO UPDATE SET ended_at = excluded.ended_at,
     outcome = excluded.outcome, provider_id = excluded.provider_id, code = excluded.code,
     detail = coalesce(excluded.detail, submits.detail)
-""")
+WHERE excluded.outcome <> 'no answer' OR submits.outcome = 'no answer'
+""")  # whoever took the attempt for lost may be later than its answer
 
 
 NO_ANSWER = "no answer"

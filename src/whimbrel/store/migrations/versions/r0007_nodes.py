@@ -27,8 +27,9 @@ def upgrade() -> None:
         "INSERT INTO nodes (node_id, token, name, roles, version, started_at, seen_at, beat,"
         " numbers_until)"
         # domain/chain_id.py: seconds since 2026-01-01T00:00:00Z stand above 23 other bits.
-        " SELECT 0, NULL, '', '', '', 0, 0, 0, (max(chain_id) / 8388608 + 1767225601) * 1000"
-        " FROM chains HAVING max(chain_id) IS NOT NULL"
+        " SELECT 0, NULL, '', '', '', 0, 0, 0, (last.chain_id / 8388608 + 1767225601) * 1000"
+        " FROM (SELECT max(chain_id) AS chain_id FROM chains) AS last"
+        " WHERE last.chain_id IS NOT NULL"
     )
     op.create_table(
         "holdings",
