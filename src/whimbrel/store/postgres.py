@@ -53,6 +53,7 @@ _LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # this server is not the primary any more
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,  # the connection is closed
+    asyncpg.InternalClientError,  # it has had the server's last word, and its end not yet
     OSError,
     TimeoutError,
 )
