@@ -53,9 +53,10 @@ VALUES (:provider_id, :state, :sender, :receipt, :received_at)
 ON CONFLICT (provider_id, state, sender) DO UPDATE
 SET receipt = excluded.receipt, received_at = excluded.received_at
 """)
-_PARKED_FOR = Statement("""
-SELECT receipt, received_at FROM parked_receipts
-WHERE provider_id = :provider_id AND received_at >= :since
+# One statement: what is parked between a look and a removal would be removed without a look.
+_UNPARK = Statement("""
+DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since
+RETURNING receipt, received_at
 """)
 _ANY_PARKED = Statement("SELECT 1 FROM parked_receipts LIMIT 1")
 _PARKED_MEANWHILE = Statement("""
@@ -65,9 +66,6 @@ JOIN parked_receipts p ON p.received_at >= l.attempted_at
 WHERE l.link_id = :link_id AND l.channel = 'SMS'
   AND p.receipt LIKE '%"subscriber":"' || c.dest_addr || '"%'
 """)
-_UNPARK = Statement(
-    "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
-)
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
 WHERE p.received_at >= :since
@@ -279,7 +277,7 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     if not parked:
         return []
     spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in numbers]
-    answers = yield Ask(_PARKED_FOR, spans)
+    answers = yield Ask(_UNPARK, spans)
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
         for rows in answers
@@ -288,7 +286,6 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     if not waiting:
         return []
     waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
-    yield Do(_UNPARK, spans)
     filed = yield from record_receipts(waiting)
     return [one.moved for one in filed if one.moved]
 
