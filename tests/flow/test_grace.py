@@ -1,5 +1,7 @@
 """How long an unanswered SMS waits for a receipt while its SMSC is away (decision 6)."""
 
+import sqlite3
+
 import pytest
 
 from tests.flow.rig import GRACE, PATIENCE, Journey, a_fault
@@ -17,6 +19,7 @@ from whimbrel.clock import SECOND
 from whimbrel.domain.chain import Chain
 from whimbrel.domain.content import Channel
 from whimbrel.domain.status import LinkState
+from whimbrel.store import sqlite
 
 S = LinkState
 SMS = {"channel": Channel.SMS, **A_CODE}
@@ -54,6 +57,26 @@ async def test_the_receipt_that_comes_with_the_connection_settles_it(
     await pass_time(journey, GRACE - SECOND)
     await journey.ingest.file([a_receipt(S.DELIVERED, provider_id="17", subscriber=SUBSCRIBER)])
     await pass_time(journey, 2 * GRACE)
+    assert (database.state(), len(journey.sms.submissions)) == (S.DELIVERED, 1)
+
+
+async def test_graces_begin_anew_also_where_the_store_was_away_when_the_connection_came(
+    journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
+    await lose(journey, a_chain(link=SMS))
+    journey.clock.advance(OUTAGE)
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def come_free(_: float) -> None:
+        other.execute("ROLLBACK")
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", come_free)
+    await come_back(journey)
+    other.close()
+    await pass_time(journey, GRACE - SECOND)
+    await journey.ingest.file([a_receipt(S.DELIVERED, provider_id="17", subscriber=SUBSCRIBER)])
     assert (database.state(), len(journey.sms.submissions)) == (S.DELIVERED, 1)
 
 

@@ -20,7 +20,7 @@ from whimbrel.flow.cascade import count_cascades
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import Lines, SenderLine
-from whimbrel.flow.until_written import until_written
+from whimbrel.flow.until_written import until_done, until_written
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
 from whimbrel.store.engine import Store
@@ -181,7 +181,7 @@ class Dispatcher:
 
     async def _worked(self, line: SenderLine) -> None:
         if line.resume(self._clock.now()):
-            await self._store.write(resume_senders, (line.channel, line.name))
+            await until_written(self._store, resume_senders, (line.channel, line.name))
             self._metrics.sender_paused.labels(line.name).set(0)
             _log.info("sender_resumed", sender=line.name)
 
@@ -221,7 +221,14 @@ class Dispatcher:
         self._wake_reports()
 
     async def note_connection(self, line: SenderLine) -> None:
-        """Say where operators look whether the connection of a line is there."""
+        """Say where operators look whether the connection of a line is there.
+
+        If the store is away, as soon as it is back: graces must not end before what the channel
+        has to tell could come.
+        """
+        await until_done(lambda: self._note_connection(line), "note_connection")
+
+    async def _note_connection(self, line: SenderLine) -> None:
         if not line.held:
             return  # its connection is another node's business now
         since, now = line.connector.blocked_since, self._clock.now()
@@ -241,7 +248,7 @@ class Dispatcher:
         """Let a broken sender rest, and say so where operators look."""
         rest = line.rest(self._clock, reason, pause)
         if rest is not None:
-            await self._store.write(pause_senders, rest)
+            await until_written(self._store, pause_senders, rest)
             self._metrics.sender_paused.labels(line.name).set(1)
             _log.warning("sender_paused", sender=line.name, until=rest.paused_until, why=reason)
 

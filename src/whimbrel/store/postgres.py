@@ -252,7 +252,8 @@ class PostgresStore:
         try:
             yield connection
         except _LOST:
-            connection.terminate()  # also where it was the network that hung
+            with contextlib.suppress(asyncpg.InterfaceError):  # the pool knows already
+                connection.terminate()  # also where it was the network that hung
             raise
         finally:
             await self._pool.release(connection)
