@@ -240,6 +240,24 @@ async def test_a_grace_begins_when_the_store_is_back(
     assert database.state() is S.QUEUED
 
 
+async def test_a_broken_sender_is_no_reason_to_forget_that_a_submit_did_not_go(
+    journey: Journey,
+    store: SqliteStore,
+    database: Database,
+    locked_at_the_submit: sqlite3.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unlock(_: float) -> None:
+        locked_at_the_submit.execute("ROLLBACK")
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
+    journey.connector.script.append(a_fault(F.SENDER_BROKEN))
+    await accept(store, a_chain())
+    await journey.dispatch()
+    assert (database.state(), outcomes(database)) == (S.QUEUED, ["not sent"])
+    assert len(await store.read(paused_senders, None)) == 1
+
+
 async def test_an_outcome_that_dies_with_its_process_is_not_sent_again_blindly(
     journey: Journey,
     database: Database,

@@ -65,6 +65,26 @@ async def test_the_receipt_that_comes_with_the_connection_settles_it(
     assert (database.state(), len(journey.sms.submissions)) == (S.DELIVERED, 1)
 
 
+async def test_graces_begin_anew_also_where_the_store_was_away_when_the_connection_came(
+    journey: Journey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
+    await lose(journey, a_chain(link=SMS))
+    journey.clock.advance(OUTAGE)
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def come_free(_: float) -> None:
+        other.execute("ROLLBACK")
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", come_free)
+    await come_back(journey)
+    other.close()
+    await pass_time(journey, GRACE - SECOND)
+    await journey.ingest.file([a_receipt(S.DELIVERED, provider_id="17", subscriber=SUBSCRIBER)])
+    assert (database.state(), len(journey.sms.submissions)) == (S.DELIVERED, 1)
+
+
 @pytest.mark.parametrize("outage", [GRACE // 2, OUTAGE])
 async def test_without_one_it_goes_again_a_whole_grace_after(
     journey: Journey, database: Database, outage: int

@@ -15,7 +15,7 @@ from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.segments import part_count
 from whimbrel.domain.status import LinkState
-from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Row, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import PartReceipt, move_parts
 
@@ -63,6 +63,11 @@ _PARKED_FOR = Statement("""
 SELECT receipt, received_at FROM parked_receipts
 WHERE provider_id = :provider_id AND received_at >= :since
 """)
+# One statement: what is parked between a look and a removal would be removed without a look.
+_UNPARK = Statement("""
+DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since
+RETURNING receipt, received_at
+""")
 _ANY_PARKED = Statement("SELECT 1 FROM parked_receipts LIMIT 1")
 _PARKED_MEANWHILE = Statement("""
 SELECT p.provider_id, l.attempted_at
@@ -71,9 +76,6 @@ JOIN parked_receipts p ON p.received_at >= l.attempted_at
 WHERE l.link_id = :link_id AND l.channel = 'SMS'
   AND p.receipt LIKE '%"subscriber":"' || c.dest_addr || '"%'
 """)
-_UNPARK = Statement(
-    "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
-)
 # Not EXISTS: PostgreSQL would rather read all submits and all parts than ask for each of many.
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
@@ -298,20 +300,25 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
         return []
     spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in sorted(numbers)]
     answers = yield Ask(_PARKED_FOR, spans)
+    waiting = _parked(answers)
+    if not waiting:
+        return []
+    # Who parks holds chains by then; so do we, before we touch what is parked.
+    owners = yield from _owners(waiting)
+    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
+    answers = yield Ask(_UNPARK, spans)
+    filed = yield from record_receipts(_parked(answers))
+    return [one.moved for one in filed if one.moved]
+
+
+def _parked(answers: list[list[Row]]) -> list[ReceivedReceipt]:
+    """Return receipts as they were parked, in the order in which they are to be filed."""
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
         for rows in answers
         for text, received_at in rows
     ]
-    if not waiting:
-        return []
-    waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
-    # Who parks holds chains by then; so do we, before we touch what is parked.
-    owners = yield from _owners(waiting)
-    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
-    yield Do(_UNPARK, spans)
-    filed = yield from record_receipts(waiting)
-    return [one.moved for one in filed if one.moved]
+    return sorted(waiting, key=lambda one: (one.received_at, one.receipt.state))
 
 
 def adopt_parked(link_ids: list[int]) -> Steps[list[Moved]]:
