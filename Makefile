@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DATA_DIR ?= whimbrel-data
 PORT ?= 8080
 
-.PHONY: demo test simulate check format lint types contracts docs docs-check locks bench clean
+.PHONY: demo test simulate check format lint types contracts docs docs-check locks bench chaos clean
 
 demo: $(VENV)/run.stamp  ## gateway, sandbox and a demo Partner on SQLite
 	@$(BIN)/whimbrel demo --data-dir $(DATA_DIR) --port $(PORT)
@@ -50,6 +50,11 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.accept
 	$(BIN)/python -m bench.journey
 	$(BIN)/python -m bench.smpp_wire
+
+CHAOS ?= --messages 50000 --seconds 600 --every 12
+chaos: $(VENV)/dev.stamp  ## kill, stop and cut off real processes under load, then audit
+	$(BIN)/python -m tests.chaos --engine postgres $(CHAOS)
+	$(BIN)/python -m tests.chaos --engine sqlite $(CHAOS)
 
 locks: $(VENV)/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(BIN)/pip-compile $(LOCK_OPTIONS) --output-file requirements.lock pyproject.toml
