@@ -1,4 +1,4 @@
-"""Chaos on real processes: nodes, PostgreSQL, sandbox and receiver, and a seeded hand that harms them.
+"""Chaos on real processes: nodes, PostgreSQL, sandbox and receiver, and a hand that harms them.
 
     python -m tests.chaos --engine postgres --seed 7 --messages 50000 --seconds 600
 

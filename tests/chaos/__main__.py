@@ -14,7 +14,7 @@ async def _main() -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    return await run(read_options())
+    return (await run(read_options())).kept
 
 
 if __name__ == "__main__":

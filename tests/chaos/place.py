@@ -49,7 +49,7 @@ class Node:
     async def start(self) -> None:
         """Start it, again until it is ready: PostgreSQL may be away."""
         async with asyncio.timeout(_START_SECONDS):
-            while not await self._started():
+            while not await self._started():  # noqa: ASYNC110 - nobody tells when
                 await asyncio.sleep(_AGAIN_SECONDS)
         self.is_well = True
 

@@ -5,7 +5,9 @@ import contextlib
 import shutil
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.chaos import told
 from tests.chaos.audit import Audit, audit_end, audit_places
@@ -13,29 +15,40 @@ from tests.chaos.books import gather
 from tests.chaos.harm import Hand, tell_sandbox
 from tests.chaos.load import Load
 from tests.chaos.options import Options
+from tests.chaos.outage import Outage, first_accept, table_of, take_away
 from tests.chaos.place import Place
 from tests.chaos.watch import Sample, until_settled, watch_binds
+
+
+class Outcome(NamedTuple):
+    """What came of a run."""
+
+    kept: bool
+    """Whether every promise was."""
+    counts: Counter[str]
+    harm: Counter[str]
+
 
 _REFUSED = {"http": 400, "code": 131026}
 _BROKEN_NUMBER = "200000000000005"
 
 
-async def run(options: Options) -> bool:
-    """Run, print, and tell whether every promise was kept. A bad run's folder is kept."""
+async def run(options: Options) -> Outcome:
+    """Run, print, and tell what came of it. The folder of a bad run is kept."""
     folder = options.keep or Path(tempfile.mkdtemp(prefix="whimbrel-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    kept = False
+    outcome = None
     try:
-        kept = await _run(options, folder)
+        outcome = await _run(options, folder)
     finally:
-        if kept and options.keep is None:
+        if outcome and outcome.kept and options.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
         else:
             told.console.print(f"kept: {folder}")
-    return kept
+    return outcome
 
 
-async def _run(options: Options, folder: Path) -> bool:
+async def _run(options: Options, folder: Path) -> Outcome:
     place = Place(folder, options)
     load = Load(place.urls, options.seed, options.messages)
     hand = Hand(place, options, time.time)
@@ -44,7 +57,7 @@ async def _run(options: Options, folder: Path) -> bool:
         number = {"phone_number_id": _BROKEN_NUMBER, "error": _REFUSED}
         await tell_sandbox(place, "faults", number)
         watching = asyncio.create_task(watch_binds(place, time.time, binds))
-        await _load_and_harm(load, hand, options)
+        outage = await _load_and_harm(load, hand, place, options)
         settled, _ = await until_settled(place, options.settle)
         await _end(watching)
         audit = Audit(load.orders, await gather(place))
@@ -54,32 +67,41 @@ async def _run(options: Options, folder: Path) -> bool:
         await audit_end(place, codes, audit)
         (folder / "harm.txt").write_text("\n".join(hand.told) + "\n")
         told.console.print(f"{options}\n")
+        if outage is not None:
+            told.console.print(table_of(load, outage))
+            first = first_accept(load, outage)
+            told.console.print(f"PostgreSQL's return to the first mtNum: {first:.2f} s\n")
         told.print_counts(load, hand, audit, place, settled)
         told.print_logs(place)
         await told.show_evidence(place, audit.violations)
-    return not audit.violations
+    return Outcome(not audit.violations, audit.counts, hand.done)
 
 
-async def _load_and_harm(load: Load, hand: Hand, options: Options) -> None:
+async def _load_and_harm(load: Load, hand: Hand, place: Place, options: Options) -> Outage | None:
     """Send everything while harm is done; then heal, and let the last ones be accepted."""
     loading = asyncio.create_task(load.run(options.seconds, options.clients))
-    harming = asyncio.create_task(hand.harm())
-    done, _ = await asyncio.wait(
-        (loading, harming), timeout=2 * options.seconds, return_when=asyncio.FIRST_COMPLETED
-    )
-    if harming in done:
-        await harming  # it never ends by itself
-    await _end(harming)
-    await hand.heal()
+    outage = None
+    if options.scenario == "outage":
+        outage = await take_away(place, options.outage)
+        await asyncio.wait((loading,), timeout=2 * options.seconds)
+    else:
+        harming = asyncio.create_task(hand.harm())
+        await asyncio.wait(
+            (loading, harming), timeout=2 * options.seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        await _end(harming)
+        await hand.heal()
     try:
         async with asyncio.timeout(options.settle):
             await asyncio.shield(loading)
     except TimeoutError:
         load.give_up()
         await loading
+    return outage
 
 
 async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task that never ends by itself. Raises what it failed of, if it has."""
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
