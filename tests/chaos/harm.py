@@ -16,6 +16,7 @@ from tests.chaos.place import Node, Place
 DECK = {
     "kill": 5, "cut": 3, "swallow": 1, "restart": 1, "crash": 1, "stand still": 1, "doze": 1,
     "report 500": 1, "report mute": 1, "smsc drop": 2, "smsc hold": 1, "meta 500": 1,
+    "meta cut": 1, "meta swallow": 1,
 }  # fmt: skip
 """How often each harm comes in a round; rounds are shuffled."""
 _OF_POSTGRES = {"cut", "swallow", "restart", "crash"}
@@ -105,6 +106,8 @@ class Hand:
             "report mute": lambda: self._receiver("mute", 2 + 10 * one.lasting),
             "smsc drop": lambda: self._sandbox("smsc/drop"),
             "smsc hold": lambda: self._hold_smsc(1 + 5 * one.lasting),
+            "meta cut": self._cut_meta,
+            "meta swallow": lambda: self._swallow_meta(2 + 12 * one.lasting),
             "meta 500": lambda: self._meta(2 + 4 * one.lasting),
         }
         await doing[one.kind]()
@@ -169,6 +172,16 @@ class Hand:
         await self._sandbox("smsc/hold")
         await self._pause(seconds)
         await self._sandbox("smsc/release")
+
+    async def _cut_meta(self) -> None:
+        self._place.to_meta.cut()
+
+    async def _swallow_meta(self, seconds: float) -> None:
+        """Let answers to submits vanish, and requests too."""
+        self._place.to_meta.hold()
+        await self._pause(seconds)
+        self._place.to_meta.cut()
+        self._place.to_meta.release()
 
     async def _meta(self, seconds: float) -> None:
         number = "200000000000001"

@@ -8,8 +8,10 @@ from collections.abc import Callable
 class Stretch:
     """Hands connections on to the port that `target` names at the moment; None: nobody is there."""
 
-    def __init__(self, port: int, target: Callable[[], int | None]) -> None:
+    def __init__(self, port: int, target: Callable[[], int | None], *, delay: float = 0.0) -> None:
+        """`delay` is how long what the other side says is on its way, in seconds."""
         self.port = port
+        self.delay = delay
         self._target = target
         self._server: asyncio.Server | None = None
         self._ends: set[_End] = set()
@@ -72,6 +74,7 @@ class _End(asyncio.Protocol):
     def __init__(self, stretch: Stretch, other: "_End | None") -> None:
         self._stretch = stretch
         self._other = other
+        self._is_far = other is not None
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._reaching: asyncio.Task[None] | None = None
@@ -99,12 +102,18 @@ class _End(asyncio.Protocol):
         if self._other is None:
             self._early.append(data)
         else:
-            self._other._write(data)
+            self._after_the_way(self._other._write, data)
+
+    def _after_the_way(self, then: Callable[..., object], *given: object) -> None:
+        if self._stretch.delay and self._is_far:
+            asyncio.get_running_loop().call_later(self._stretch.delay, then, *given)
+        else:
+            then(*given)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stretch.left(self)
-        if self._other is not None and self._other._transport is not None:
-            self._other._transport.abort() if exc else self._other._transport.close()
+        if self._other is not None:
+            self._after_the_way(self._other._end, exc is not None)
 
     def tear(self) -> None:
         if self._transport is not None:
@@ -117,6 +126,10 @@ class _End(asyncio.Protocol):
     def resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def _end(self, is_torn: bool) -> None:
+        if self._transport is not None:
+            self._transport.abort() if is_torn else self._transport.close()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -22,6 +22,7 @@ from whimbrel.store.migrate import upgrade_postgres
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
+_META_SECONDS = 0.15  # between a request and its answer, as in life
 _AGAIN_SECONDS = 0.5  # as a supervisor does that finds a process ended
 
 
@@ -114,6 +115,7 @@ class Place:
         self.postgres: OwnPostgres | None = None
         if options.engine == "postgres":
             self.postgres = OwnPostgres(folder)
+        meta = free_ports(1)
         store = {"url": self.postgres.url} if self.postgres else {"path": "whimbrel.db"}
         installation = Installation(
             folder,
@@ -127,7 +129,10 @@ class Place:
                 },
                 "sandbox": {"speed": 20.0},
                 **{
-                    f"whatsapp.{name}": {"pair_pacing": False, "throughput": 0.0}
+                    f"whatsapp.{name}": {
+                        "pair_pacing": False,
+                        "base_url": f"http://127.0.0.1:{meta}",
+                    }
                     for name in (*NUMBERS, "broken")
                 },
             },
@@ -135,6 +140,8 @@ class Place:
         self.installation = installation
         self.config = installation.config
         self.sandbox_url = installation.sandbox_url
+        sandbox_port = int(self.sandbox_url.rpartition(":")[2])
+        self.to_meta = Stretch(meta, lambda: sandbox_port, delay=_META_SECONDS)
         self.receiver = Receiver(free_ports(1))
         roles = LAYOUTS[options.layout] if self.postgres else ("",)
         self.nodes = [Node(f"node-{at}", one, self) for at, one in enumerate(roles, 1)]
@@ -160,6 +167,7 @@ class Place:
             await self._add_partners()
             await self.receiver.open()
             await self.front.open()
+            await self.to_meta.open()
             async with self.installation.sandbox():
                 for node in self.nodes:
                     if node.to_store is not None:
@@ -172,6 +180,7 @@ class Place:
         finally:
             await self._end_nodes()
             self.front.close()
+            self.to_meta.close()
             self.receiver.close()
             if self.postgres is not None:
                 await asyncio.to_thread(self.postgres.stop, signal.SIGQUIT)
