@@ -33,6 +33,13 @@ class Stretch:
             end.tear()
         return len(ends) // 2
 
+    def say(self, data: bytes) -> int:
+        """Say something to all clients in the place of the other side; return to how many."""
+        near = [end for end in self._ends if not end.is_far]
+        for end in near:
+            end.write(data)
+        return len(near)
+
     def hold(self) -> None:
         """Pass nothing on any more, in neither direction, and say nothing of it."""
         self._held = True
@@ -74,7 +81,7 @@ class _End(asyncio.Protocol):
     def __init__(self, stretch: Stretch, other: "_End | None") -> None:
         self._stretch = stretch
         self._other = other
-        self._is_far = other is not None
+        self.is_far = other is not None
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._reaching: asyncio.Task[None] | None = None
@@ -95,17 +102,17 @@ class _End(asyncio.Protocol):
     def _found(self, far: "_End") -> None:
         self._other = far
         for data in self._early:
-            far._write(data)
+            far.write(data)
         self._early.clear()
 
     def data_received(self, data: bytes) -> None:
         if self._other is None:
             self._early.append(data)
         else:
-            self._after_the_way(self._other._write, data)
+            self._after_the_way(self._other.write, data)
 
     def _after_the_way(self, then: Callable[..., object], *given: object) -> None:
-        if self._stretch.delay and self._is_far:
+        if self._stretch.delay and self.is_far:
             asyncio.get_running_loop().call_later(self._stretch.delay, then, *given)
         else:
             then(*given)
@@ -131,6 +138,6 @@ class _End(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort() if is_torn else self._transport.close()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
