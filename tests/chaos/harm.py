@@ -97,7 +97,7 @@ class Hand:
         doing: dict[str, Callable[[], Awaitable[object]]] = {
             "kill": lambda: self._kill(node, 0.5 + 4 * one.lasting),
             "cut": lambda: self._cut(node),
-            "swallow": lambda: self._swallow(node, 3 + 15 * one.lasting),
+            "swallow": lambda: self._swallow(node, 3 + 25 * one.lasting),
             "restart": lambda: self._restart(signal.SIGINT, 3 * one.lasting),
             "crash": lambda: self._restart(signal.SIGQUIT, 3 * one.lasting),
             "stand still": lambda: self._stand_still(node, *_between(_PAST_LEASE, one.lasting)),

@@ -145,6 +145,7 @@ class Place:
         self.receiver = Receiver(free_ports(1))
         roles = LAYOUTS[options.layout] if self.postgres else ("",)
         self.nodes = [Node(f"node-{at}", one, self) for at, one in enumerate(roles, 1)]
+        self.senders = len(NUMBERS) + 1 + len(ACCOUNTS)
         self._doors = [one for one in self.nodes if not one.roles or "api" in one.roles]
         # Where Meta posts to: in front of the nodes, as a balancer is.
         self.front = Stretch(int(installation.url.rpartition(":")[2]), self._some_node)

@@ -17,7 +17,8 @@ from tests.chaos.load import Load
 from tests.chaos.options import Options
 from tests.chaos.outage import Outage, first_accept, table_of, take_away
 from tests.chaos.place import Place
-from tests.chaos.watch import Sample, until_settled, watch_binds
+from tests.chaos.watch import Sample, until_in_place, until_settled, watch_binds
+from whimbrel.flow.membership import LEASE_SECONDS
 
 
 class Outcome(NamedTuple):
@@ -62,6 +63,7 @@ async def _run(options: Options, folder: Path) -> Outcome:
         await _end(watching)
         audit = Audit(load.orders, await gather(place))
         audit.run(binds, hand.downs)
+        await until_in_place(place, 3 * LEASE_SECONDS)
         await audit_places(place, audit)
         codes = {node.name: await node.stop() for node in place.nodes}
         await audit_end(place, codes, audit)

@@ -36,6 +36,18 @@ async def health(http: aiohttp.ClientSession, place: Place) -> dict[str, Any]:
         return await answer.json()
 
 
+async def until_in_place(place: Place, within: float) -> None:
+    """Wait until no place is that of a node that has died, and nobody's senders are idle."""
+    loop = asyncio.get_running_loop()
+    began, names = loop.time(), sorted(node.name for node in place.nodes)
+    while loop.time() - began < within:
+        nodes = await place.rows("SELECT name FROM nodes WHERE token IS NOT NULL ORDER BY name")
+        [[held]] = await place.rows("SELECT count(*) FROM holdings")
+        if [name for [name] in nodes] == names and held == place.senders:
+            return
+        await asyncio.sleep(0.5)
+
+
 async def until_settled(place: Place, within: float) -> tuple[float, bool]:
     """Wait until nothing is on its way any more; return how long it took, and whether it was."""
     loop = asyncio.get_running_loop()

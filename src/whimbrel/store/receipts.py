@@ -15,7 +15,7 @@ from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.segments import part_count
 from whimbrel.domain.status import LinkState
-from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Row, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import PartReceipt, move_parts
 
@@ -71,9 +71,10 @@ JOIN parked_receipts p ON p.received_at >= l.attempted_at
 WHERE l.link_id = :link_id AND l.channel = 'SMS'
   AND p.receipt LIKE '%"subscriber":"' || c.dest_addr || '"%'
 """)
-_UNPARK = Statement(
-    "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
-)
+_UNPARK = Statement("""
+DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since
+RETURNING receipt, received_at
+""")
 # Not EXISTS: PostgreSQL would rather read all submits and all parts than ask for each of many.
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
@@ -297,21 +298,25 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     if not parked:
         return []
     spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in sorted(numbers)]
-    answers = yield Ask(_PARKED_FOR, spans)
+    seen = _waiting((yield Ask(_PARKED_FOR, spans)))
+    if not seen:
+        return []
+    # Who parks holds chains by then; so do we, before we touch what is parked.
+    owners = yield from _owners(seen)
+    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
+    # What is filed is what was removed: since the look, another process may have parked more.
+    filed = yield from record_receipts(_waiting((yield Ask(_UNPARK, spans))))
+    return [one.moved for one in filed if one.moved]
+
+
+def _waiting(answers: list[list[Row]]) -> list[ReceivedReceipt]:
+    """Read parked receipts, in the order in which they came."""
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
         for rows in answers
         for text, received_at in rows
     ]
-    if not waiting:
-        return []
-    waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
-    # Who parks holds chains by then; so do we, before we touch what is parked.
-    owners = yield from _owners(waiting)
-    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
-    yield Do(_UNPARK, spans)
-    filed = yield from record_receipts(waiting)
-    return [one.moved for one in filed if one.moved]
+    return sorted(waiting, key=lambda one: (one.received_at, one.receipt.state))
 
 
 def adopt_parked(link_ids: list[int]) -> Steps[list[Moved]]:
