@@ -30,8 +30,8 @@ from whimbrel.store.chains import Claim, ClaimedLink, accept_chains, claim_links
 from whimbrel.store.engine import PoolLimits
 from whimbrel.store.history import measure_depths
 from whimbrel.store.partners import PartnerChange, add_partners
-from whimbrel.store.postgres import PostgresStore
-from whimbrel.store.postgres_steps import Stepper
+from whimbrel.store.postgres.steps import Stepper
+from whimbrel.store.postgres.store import PostgresStore
 from whimbrel.store.receipts import (
     ParkedSweep,
     ReceivedReceipt,

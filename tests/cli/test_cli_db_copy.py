@@ -17,7 +17,7 @@ from tests.support.processes import finished, running, write_settings
 from tests.support.runner import runner
 from whimbrel.app import locked
 from whimbrel.store import copy_source
-from whimbrel.store.copy_source import COPIED, key_of
+from whimbrel.store.copy.source import COPIED, key_of
 from whimbrel.store.migrate import newest_revision, upgrade, upgrade_postgres
 from whimbrel.store.schema import SERIALS, metadata
 
@@ -219,7 +219,7 @@ def test_a_database_with_nodes_at_work_is_refused(copier: Cli, target: PostgresD
 def test_another_copy_at_the_same_time_is_refused(
     copier: Cli, target: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whimbrel.store.copy_target._LOCK_TRIES", 2)
+    monkeypatch.setattr("whimbrel.store.copy.target._LOCK_TRIES", 2)
     [(number,)] = target.rows(
         f"SELECT pg_advisory_lock({0x57_48_49_43}) IS NULL"  # by the test's own connection
     )

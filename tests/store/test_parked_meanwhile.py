@@ -15,8 +15,8 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import LinkState
-from whimbrel.store.postgres import PostgresStore
-from whimbrel.store.postgres_steps import Stepper
+from whimbrel.store.postgres.steps import Stepper
+from whimbrel.store.postgres.store import PostgresStore
 from whimbrel.store.receipts import ParkedSweep, sweep_parked
 from whimbrel.store.submits import SubmitRecord, record_submits
 

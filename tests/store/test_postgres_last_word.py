@@ -10,7 +10,7 @@ from tests.support.builders import a_chain, opened
 from tests.support.postgres import PostgresDatabase, migrated
 from tests.support.processes import free_ports
 from whimbrel.store.chains import accept_chains
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 
 _FIELDS = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
 LAST_WORD = b"E" + (len(_FIELDS) + 4).to_bytes(4, "big") + _FIELDS

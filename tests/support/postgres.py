@@ -22,7 +22,7 @@ from tests.support.runner import runner
 from whimbrel.domain.chain_id import link_id
 from whimbrel.store.engine import PoolLimits
 from whimbrel.store.migrate import upgrade_postgres
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 from whimbrel.store.schema import SERIALS, metadata
 
 ENVIRONMENT = "WHIMBREL_TEST_POSTGRES"

@@ -16,13 +16,13 @@ from whimbrel.cli.db_progress import CopyProgress, show_copied
 from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings
 from whimbrel.clock import SystemClock
 from whimbrel.settings import Settings
-from whimbrel.store.connecting import connected
-from whimbrel.store.copy_source import SqliteSource
-from whimbrel.store.copy_target import CopyRefused, PostgresTarget
-from whimbrel.store.copying import Compared, compare_tables, copy_tables
+from whimbrel.store.copy.copying import Compared, compare_tables, copy_tables
+from whimbrel.store.copy.source import SqliteSource
+from whimbrel.store.copy.target import CopyRefused, PostgresTarget
 from whimbrel.store.migrate import newest_revision, upgrade, upgrade_postgres
 from whimbrel.store.opening import store_name
-from whimbrel.store.refusals import REFUSALS, refusal
+from whimbrel.store.postgres.connecting import connected
+from whimbrel.store.postgres.refusals import REFUSALS, refusal
 from whimbrel.store.revisions import revision_fault, revision_of_database, revision_of_file
 
 app = typer.Typer(

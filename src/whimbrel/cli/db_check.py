@@ -15,12 +15,12 @@ from whimbrel.cli.terminal import ConfigOption, console, fail, moment, read_sett
 from whimbrel.clock import MINUTE, SystemClock
 from whimbrel.settings import Settings
 from whimbrel.store.condition import Fault, Inspector, Size, mib
-from whimbrel.store.connecting import connected
 from whimbrel.store.engine import Row
 from whimbrel.store.opening import store_name
-from whimbrel.store.postgres_condition import PostgresInspector
+from whimbrel.store.postgres.condition import PostgresInspector
+from whimbrel.store.postgres.connecting import connected
+from whimbrel.store.postgres.refusals import REFUSALS, refusal
 from whimbrel.store.promises import FIRST_OF_RECENT, LATENESS, PROMISES, SHOWN, Promise
-from whimbrel.store.refusals import REFUSALS, refusal
 from whimbrel.store.sqlite_condition import SqliteInspector
 
 _SAMPLE = 20_000  # chains: some seconds on any store

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from whimbrel.cli.terminal import console
 from whimbrel.clock import Clock
-from whimbrel.store.copying import Compared
+from whimbrel.store.copy.copying import Compared
 
 _LINE_EVERY = 10.0  # seconds, where there is no terminal
 

@@ -17,12 +17,12 @@ from whimbrel.cli.terminal import ConfigOption, console, read_settings
 from whimbrel.clock import SystemClock
 from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount, local_url
-from whimbrel.store.connecting import connected
 from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.migrate import upgrade
 from whimbrel.store.opening import store_name
-from whimbrel.store.postgres_condition import PostgresInspector
-from whimbrel.store.refusals import REFUSALS, refusal
+from whimbrel.store.postgres.condition import PostgresInspector
+from whimbrel.store.postgres.connecting import connected
+from whimbrel.store.postgres.refusals import REFUSALS, refusal
 
 app = typer.Typer()
 _CLOCK_TOLERANCE_SECONDS = 5

@@ -18,8 +18,8 @@ async def open_store(settings: StoreSettings) -> Store:
     if not settings.url:
         upgrade(settings.path)
         return SqliteStore(settings.path)
-    from whimbrel.store.connecting import check_tables  # noqa: PLC0415 - the same
-    from whimbrel.store.postgres import PostgresStore  # noqa: PLC0415 - a driver that few need
+    from whimbrel.store.postgres.connecting import check_tables  # noqa: PLC0415 - the same
+    from whimbrel.store.postgres.store import PostgresStore  # noqa: PLC0415 - a driver that few need
 
     store = await PostgresStore.open(settings.url, limits_of(settings))
     try:

@@ -8,7 +8,7 @@ from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import PostgresDatabase, on
 from tests.support.runner import runner
 from whimbrel.store.migrate import upgrade_postgres
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 
 
 def unless_excluded() -> None:

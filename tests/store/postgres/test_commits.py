@@ -13,10 +13,10 @@ from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import LIMITS, PostgresDatabase
 from tests.support.postgres_proxy import Cut, Proxy, proxied
 from tests.support.runner import runner
-from whimbrel.store import postgres
 from whimbrel.store.engine import Do, OutcomeUnknown, Statement, Steps, StoreUnavailable
 from whimbrel.store.migrate import upgrade_postgres
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres import store as postgres
+from whimbrel.store.postgres.store import PostgresStore
 
 _ONE_MORE = Statement("UPDATE senders SET holds = holds + 1 WHERE sender = 'counter'")
 

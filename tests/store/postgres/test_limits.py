@@ -9,7 +9,7 @@ from tests.store.test_groups import look, note, noted
 from tests.support.builders import a_chain, accept
 from tests.support.postgres import LIMITS, PostgresDatabase
 from whimbrel.store.engine import Ask, Do, Statement, Steps, StoreUnavailable
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 
 _SLEEP = Statement("SELECT 1 FROM pg_sleep(CAST(:seconds AS float8))")
 _RENAME = Statement("UPDATE senders SET reason = :reason WHERE sender = :sender")

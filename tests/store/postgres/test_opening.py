@@ -5,9 +5,9 @@ import pytest
 from tests.store.test_groups import look, note
 from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import LIMITS, PostgresDatabase, on
-from whimbrel.store import postgres_server
 from whimbrel.store.engine import StoreUnavailable
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres import server as postgres_server
+from whimbrel.store.postgres.store import PostgresStore
 
 
 async def refusal(url: str) -> str:

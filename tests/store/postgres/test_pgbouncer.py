@@ -20,7 +20,7 @@ from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import Ask, Statement, Steps, StoreUnavailable
 from whimbrel.store.migrate import newest_revision, postgres_revision, upgrade_postgres
 from whimbrel.store.opening import open_store
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 
 _CONNECTIONS = 2
 _SETTINGS = Statement("""

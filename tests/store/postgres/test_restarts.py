@@ -10,9 +10,9 @@ import pytest
 from tests.store.test_groups import look, note, noted
 from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import LIMITS, PostgresDatabase
-from whimbrel.store import postgres
 from whimbrel.store.engine import Ask, Statement, Steps, StoreUnavailable
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres import store as postgres
+from whimbrel.store.postgres.store import PostgresStore
 
 DIE = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
 QUICKLY = 3.0  # what a Partner waits for code 1

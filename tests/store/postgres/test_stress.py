@@ -19,7 +19,7 @@ from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain.chain import Taken
 from whimbrel.domain.status import LinkState
 from whimbrel.store.chains import Claim, ClaimedLink, accept_chains, claim_links
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 from whimbrel.store.receipts import ParkedSweep, ReceivedReceipt, record_receipts, sweep_parked
 from whimbrel.store.reports import (
     Redelivery,

@@ -43,7 +43,7 @@ from whimbrel.store import (
 from whimbrel.store.chains import Claim, accept_chains, claim_links
 from whimbrel.store.clicks import NewClick, record_clicks, remove_ended
 from whimbrel.store.engine import Operation, Statement
-from whimbrel.store.postgres import PostgresStore
+from whimbrel.store.postgres.store import PostgresStore
 from whimbrel.store.receipts import ParkedSweep, ReceivedReceipt, record_receipts, sweep_parked
 from whimbrel.store.reports import (
     Redelivery,

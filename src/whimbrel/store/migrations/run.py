@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from whimbrel.store.connecting import connected
 from whimbrel.store.engine import StoreUnavailable
-from whimbrel.store.refusals import REFUSALS, refusal
+from whimbrel.store.postgres.connecting import connected
+from whimbrel.store.postgres.refusals import REFUSALS, refusal
 
 _UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"
 _TABLE_LOCK_SECONDS = 10  # whoever waits for a table makes all others wait behind him

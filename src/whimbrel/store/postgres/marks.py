@@ -10,7 +10,7 @@ import itertools
 import secrets
 from typing import Any, NamedTuple
 
-from whimbrel.store.postgres_faults import TOO_LONG
+from whimbrel.store.postgres.faults import TOO_LONG
 
 _LEAVE = """
 INSERT INTO commits (writer, mark, left_at)

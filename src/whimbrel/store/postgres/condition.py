@@ -3,10 +3,10 @@
 from typing import Any
 
 from whimbrel.store.condition import Fact, Fault, Size, mib, needed_indexes
-from whimbrel.store.connecting import UNFINISHED_COPY
 from whimbrel.store.engine import Row, Statement
 from whimbrel.store.migrate import newest_revision
-from whimbrel.store.postgres_server import OLDEST_POSTGRES
+from whimbrel.store.postgres.connecting import UNFINISHED_COPY
+from whimbrel.store.postgres.server import OLDEST_POSTGRES
 from whimbrel.store.revisions import revision_fault, revision_of_database
 from whimbrel.store.schema import SERIALS, metadata
 

@@ -12,8 +12,7 @@ import asyncpg
 from sqlalchemy import BigInteger, Integer, SmallInteger, Table, Text
 from sqlalchemy.types import TypeEngine
 
-from whimbrel.store.connecting import UNFINISHED_COPY, connected
-from whimbrel.store.copy_source import (
+from whimbrel.store.copy.source import (
     COPIED,
     Digest,
     columns_of,
@@ -23,6 +22,7 @@ from whimbrel.store.copy_source import (
     without_nul,
 )
 from whimbrel.store.engine import Params, Row
+from whimbrel.store.postgres.connecting import UNFINISHED_COPY, connected
 from whimbrel.store.schema import SERIALS
 
 _COPY_LOCK = 0x57_48_49_43  # "WHIC"

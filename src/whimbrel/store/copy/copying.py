@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Table
 
-from whimbrel.store.copy_source import COPIED, SqliteSource, key_of
-from whimbrel.store.copy_target import CopyRefused, PostgresTarget
+from whimbrel.store.copy.source import COPIED, SqliteSource, key_of
+from whimbrel.store.copy.target import CopyRefused, PostgresTarget
 from whimbrel.store.engine import Params, Row
 
 T = TypeVar("T")

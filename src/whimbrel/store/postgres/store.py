@@ -28,7 +28,7 @@ from whimbrel.store.engine import (
     StoreClosed,
     StoreUnavailable,
 )
-from whimbrel.store.postgres_faults import (
+from whimbrel.store.postgres.faults import (
     LOST,
     TOO_LONG,
     UNDONE,
@@ -36,10 +36,10 @@ from whimbrel.store.postgres_faults import (
     unavailable,
     words,
 )
-from whimbrel.store.postgres_marks import Mark, Marks, is_there
-from whimbrel.store.postgres_server import check_server, session_settings, transaction_start
-from whimbrel.store.postgres_steps import Connection, Stepper, without_nuls
-from whimbrel.store.refusals import refusal
+from whimbrel.store.postgres.marks import Mark, Marks, is_there
+from whimbrel.store.postgres.refusals import refusal
+from whimbrel.store.postgres.server import check_server, session_settings, transaction_start
+from whimbrel.store.postgres.steps import Connection, Stepper, without_nuls
 
 _log = structlog.get_logger(__name__)
 _Waiting = tuple[Any, "asyncio.Future[Any]"]

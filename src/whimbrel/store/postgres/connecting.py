@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 
 from whimbrel.store.engine import StoreUnavailable
-from whimbrel.store.refusals import REFUSALS, refusal
+from whimbrel.store.postgres.refusals import REFUSALS, refusal
 from whimbrel.store.revisions import revision_fault, revision_of_database
 
 UNFINISHED_COPY = "unfinished_copy"

@@ -1,0 +1,1 @@
+"""Moves a store from SQLite to PostgreSQL: `copying` goes from `source` to `target`."""
