@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DATA_DIR ?= whimbrel-data
 PORT ?= 8080
 
-.PHONY: demo test check format lint types contracts docs docs-check locks bench clean
+.PHONY: demo test simulate chaos check format lint types contracts docs docs-check locks bench clean
 
 demo: $(VENV)/run.stamp  ## gateway, sandbox and a demo Partner on SQLite
 	@$(BIN)/whimbrel demo --data-dir $(DATA_DIR) --port $(PORT)
@@ -20,7 +20,11 @@ test: $(VENV)/dev.stamp  ## all tests
 # their order: the journeys, which are long, are under way before the last short ones.
 TEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-check: lint types contracts docs-check test  ## what CI runs
+simulate: $(VENV)/dev.stamp  ## fixed seeds, then new ones, which are printed
+	$(BIN)/whimbrel simulate --days 0.5 --jobs 2 --seconds 30 --seed 1 --seeds 100
+	$(BIN)/whimbrel simulate --days 0.5 --jobs 2 --seconds 40 --seeds 300
+
+check: lint types contracts docs-check test simulate  ## what CI runs
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix-only src tests bench tools
@@ -46,6 +50,11 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.accept
 	$(BIN)/python -m bench.journey
 	$(BIN)/python -m bench.smpp_wire
+
+CHAOS ?= --messages 50000 --seconds 600 --every 12
+chaos: $(VENV)/dev.stamp  ## kill, stop and cut off real processes under load, then audit
+	$(BIN)/python -m tests.chaos --engine postgres $(CHAOS)
+	$(BIN)/python -m tests.chaos --engine sqlite $(CHAOS)
 
 locks: $(VENV)/dev.stamp  ## pin the newest versions that pyproject.toml allows
 	$(BIN)/pip-compile $(LOCK_OPTIONS) --output-file requirements.lock pyproject.toml

@@ -3,8 +3,9 @@
 import sqlite3
 from pathlib import Path
 
+from bench import database
 from bench.processes import ANYWHERE, run
-from bench.wire import LOGIN, PASSWORD, SENDER, SHORT_HOST
+from bench.wire import LOGIN, PASSWORD, SENDER, SHORT_HOST, senders
 
 _SETTINGS = """\
 [server]
@@ -14,7 +15,7 @@ port = {port}
 base_url = "https://{short_host}"
 
 [store]
-path = "whimbrel.db"
+{store}
 
 [reports]
 allowed_private_subnets = ["127.0.0.0/8"]
@@ -22,19 +23,21 @@ allowed_private_subnets = ["127.0.0.0/8"]
 [log]
 level = "{level}"
 
-[whatsapp.bench]
+{numbers}
+[sandbox]
+port = {sandbox_port}
+speed = {speed}
+throughput = 0
+"""
+_NUMBER = """\
+[whatsapp.{name}]
 sender = "{sender}"
-phone_number_id = "100000000000001"
+phone_number_id = "10000000000000{place}"
 base_url = "http://127.0.0.1:{sandbox_port}"
 token = "bench-token"
 app_secret = "0123456789abcdef0123456789abcdef"
 verify_token = "bench-verify-token"
 throughput = {throughput}
-
-[sandbox]
-port = {sandbox_port}
-speed = {speed}
-throughput = 0
 """
 _SMSC = """\
 smsc_port = {smsc_port}
@@ -65,16 +68,31 @@ class Gateway:
         throughput: float = 0.0,
         speed: float = 1.0,
         short_urls: str = "off",
+        numbers: int = 1,
+        url: str = "",
     ) -> None:
         """Write the settings, and add a Partner with duplicate control and without limits.
 
         `throughput` is in messages a second of the WhatsApp sender, 0 for no limit; without
-        `smsc_port` there is no SMS. `short_urls` is the Partner's mode.
+        `smsc_port` there is no SMS. `short_urls` is the Partner's mode. `numbers` are WhatsApp's;
+        `url` is that of a database with tables, else the store is SQLite's file.
         """
         self.port = port
         self.sandbox_port = sandbox_port
         self.config = folder / "whimbrel.toml"
         self.store = folder / _STORE
+        self._url = url
+        names = senders(numbers)
+        sections = [
+            _NUMBER.format(
+                name=f"bench{place}" if place > 1 else "bench",
+                sender=name,
+                place=place,
+                sandbox_port=sandbox_port,
+                throughput=throughput,
+            )
+            for place, name in enumerate(names, 1)
+        ]
         settings = _SETTINGS + (_SMSC if smsc_port else "")
         self.config.write_text(
             settings.format(
@@ -82,7 +100,8 @@ class Gateway:
                 sandbox_port=sandbox_port,
                 smsc_port=smsc_port,
                 sender=SENDER,
-                throughput=throughput,
+                numbers="\n".join(sections),
+                store=f'url = "{url}"' if url else f'path = "{_STORE}"',
                 level="error" if smsc_port else "warning",  # the SMSC comes later and goes sooner
                 speed=speed,
                 short_host=SHORT_HOST,
@@ -95,21 +114,24 @@ class Gateway:
                 "--default-sender", SENDER, "--duplicate-control", "return",
                 "--type", "WHATSAPP", "--type", "SMS", "--cascades", "--short-urls", short_urls,
                 "--report-url", report_url, "--password-stdin",
+                *(word for name in names for word in ("--sender", name)),
             ],
             cores=ANYWHERE, stdin=PASSWORD, limit=_COMMAND_SECONDS,
         )  # fmt: skip
 
-    def serve(self, profile: Path | None = None) -> list[str]:
+    def serve(self, profile: Path | None = None, *, workers: int = 1) -> list[str]:
         """Return the module and the arguments that run the gateway."""
-        command = ["serve", "--config", str(self.config)]
+        command = ["serve", "--config", str(self.config), "--workers", str(workers)]
         return ["bench.profiled", str(profile), *command] if profile else ["whimbrel", *command]
 
     def sandbox(self) -> list[str]:
         """Return the module and the arguments that run the sandbox."""
         return ["whimbrel", "sandbox", "--config", str(self.config)]
 
-    def count(self, table: str, condition: str = "1") -> int:
+    def count(self, table: str, condition: str = "1 = 1") -> int:
         """Count rows of the store, once the gateway has ended."""
+        if self._url:
+            return database.count(self._url, table, condition)
         connection = sqlite3.connect(self.store)
         try:
             query = f"SELECT count(*) FROM {table} WHERE {condition}"

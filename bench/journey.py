@@ -64,7 +64,9 @@ class Outcome(Struct):
     faults: list[str]
 
 
-class _Count(Struct):
+class Count(Struct):
+    """How many messages came to the sandbox, and how many different ones."""
+
     total: int
     distinct: int
 
@@ -93,8 +95,8 @@ def measure(plan: Plan, profile: Path | None = None) -> Outcome:
             pids = {"gateway": serve.pid, "sandbox": sandbox.pid}
             travel = _travel(port, receiver_port, pids, plan)
             peak = {name: peak_mib(pid) for name, pid in pids.items()}
-            taken = _taken(sandbox_port, plan.channel)
-        return Outcome(plan.channel, plan.placed, travel, peak, _audit(travel, taken, gateway))
+            came = taken(sandbox_port, plan.channel)
+        return Outcome(plan.channel, plan.placed, travel, peak, audit(travel, came, gateway))
 
 
 def _travel(port: int, receiver_port: int, pids: dict[str, int], plan: Plan) -> TravelResult:
@@ -111,14 +113,15 @@ def _travel(port: int, receiver_port: int, pids: dict[str, int], plan: Plan) -> 
     return msgspec.json.decode(output, type=TravelResult)
 
 
-def _taken(sandbox_port: int, channel: str) -> _Count:
+def taken(sandbox_port: int, channel: str) -> Count:
+    """Ask the sandbox what came to it by a channel."""
     url = f"http://127.0.0.1:{sandbox_port}/sandbox/messages/count"
     with urllib.request.urlopen(url, timeout=10) as answer:
         counts = msgspec.json.decode(answer.read())
-    return msgspec.convert(counts["sms"] if channel == "sms" else counts, _Count)
+    return msgspec.convert(counts["sms"] if channel == "sms" else counts, Count)
 
 
-def _audit(travel: TravelResult, taken: _Count, gateway: Gateway) -> list[str]:
+def audit(travel: TravelResult, came: Count, gateway: Gateway) -> list[str]:
     """Return what does not balance."""
     faults = [f"{count} answers {status}" for status, count in travel.errors.items()]
     wrong = {
@@ -132,8 +135,8 @@ def _audit(travel: TravelResult, taken: _Count, gateway: Gateway) -> list[str]:
     books = {
         "accepted": travel.accepted,
         "different mtNum": travel.distinct,
-        "taken by the sandbox": taken.total,
-        "different ones taken by the sandbox": taken.distinct,
+        "taken by the sandbox": came.total,
+        "different ones taken by the sandbox": came.distinct,
         "chains in the store": gateway.count("chains"),
     }
     if set(books.values()) != {travel.sent}:
@@ -157,13 +160,14 @@ def _shown(outcome: Outcome) -> str:
   CPU us a journey      {cpu}  together {sum(travel.cpu_us.values()):,.0f}
   others                {travel.others:.2f} cores
   peak MiB              {memory}
-  POST to answer        {_spread(travel.answer)}
-  POST to first report  {_spread(travel.first_report)}
-  POST to last report   {_spread(travel.last_report)}
+  POST to answer        {spread(travel.answer)}
+  POST to first report  {spread(travel.first_report)}
+  POST to last report   {spread(travel.last_report)}
   audit                 {"; ".join(outcome.faults) or "the books balance"}"""
 
 
-def _spread(latency: Latency) -> str:
+def spread(latency: Latency) -> str:
+    """Write a latency out."""
     return (
         f"p50 {latency.p50:.1f}  p95 {latency.p95:.1f}  p99 {latency.p99:.1f}  "
         f"max {latency.longest:.1f} ms"

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from bench.load import percentile
 from bench.processes import cpu_seconds, machine_seconds
-from bench.wire import CHANNELS, Connection, Receiving, Requests
+from bench.wire import CHANNELS, Connection, Receiving, Requests, senders
 
 LIVES = {"whatsapp": bytes((0, 2, 9)), "sms": bytes((0, 2))}
 """The statuses of a journey in their order: sent, delivered, and read where that is told."""
@@ -82,9 +82,11 @@ class _Report(Struct, rename="camel"):
 class Partner:
     """Sends, receives, and keeps the books of every journey by its number."""
 
-    def __init__(self, port: int, total: int, watch: dict[str, int], channel: str) -> None:
+    def __init__(
+        self, port: int, total: int, watch: dict[str, int], channel: str, *, senders_count: int = 1
+    ) -> None:
         self._port = port
-        self._requests = Requests(port, channel=channel)
+        self._requests = Requests(port, channel=channel, senders=senders(senders_count))
         self._life = LIVES[channel]
         self._last = {_UNDELIVERED, self._life[-1]}  # no report follows
         self._watch = watch
@@ -277,12 +279,13 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="journeys a second; 0: closed loop")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds, at most")
     parser.add_argument("--channel", choices=CHANNELS, default="whatsapp")
+    parser.add_argument("--senders", type=int, default=1, help="that take turns")
     given = parser.parse_args()
     watch = {name: int(pid) for name, _, pid in (one.partition("=") for one in given.watch)}
 
     async def work() -> TravelResult:
         total = 1 + given.warm_up + given.journeys
-        partner = Partner(given.port, total, watch, given.channel)
+        partner = Partner(given.port, total, watch, given.channel, senders_count=given.senders)
         return await partner.travel(
             given.connections,
             given.receiver_port,

@@ -31,8 +31,14 @@ _CONTENT = {
 CHANNELS = tuple(_CONTENT)
 _BODY = f"""\
 {{"login":"{LOGIN}","password":"{PASSWORD}","id":"%012d","destAddr":"%011d","message":\
-{{"type":"TYPE","data":{{CONTENT,"serviceNumber":"{SENDER}",\
+{{"type":"TYPE","data":{{CONTENT,"serviceNumber":"%s",\
 "ttl":1440,"ttlUnit":"MINUTES"}}}},"registeredDelivery":1}}"""
+
+
+def senders(count: int) -> tuple[str, ...]:
+    """Return the names of so many senders, all of one length."""
+    return (SENDER, *(f"{SENDER[:-1]}{number}" for number in range(1, count)))
+
 
 _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 _STATUS = slice(9, 12)  # of "HTTP/1.1 200 OK"
@@ -42,16 +48,20 @@ _BLANK_LINE = b"\r\n\r\n"
 class Requests:
     """Requests to one server, each with an id and a subscriber of its own."""
 
-    def __init__(self, port: int, *, channel: str = "whatsapp", url: str = "") -> None:
-        """`url` stands at the end of each text."""
+    def __init__(
+        self, port: int, *, channel: str = "whatsapp", url: str = "", senders: tuple[str, ...] = ()
+    ) -> None:
+        """`url` stands at the end of each text; the senders take turns."""
         body = _BODY.replace("TYPE", channel.upper()).replace("CONTENT", _CONTENT[channel]).encode()
         self._url = f" {url}".encode() if url else b""
-        length = len(body % (0, FIRST_NUMBER, self._url))
+        self._senders = [name.encode() for name in senders or (SENDER,)]
+        length = len(body % (0, FIRST_NUMBER, self._url, self._senders[0]))
         self._template = _HEAD.format(port=port, length=length).encode() + body
 
     def one(self, number: int) -> bytes:
         """Return the request whose `id` is `number`."""
-        return self._template % (number, FIRST_NUMBER + number, self._url)
+        sender = self._senders[number % len(self._senders)]
+        return self._template % (number, FIRST_NUMBER + number, self._url, sender)
 
     def is_good(self, status: bytes, body: bytes) -> bool:
         """Tell whether an answer says that a request was accepted."""

@@ -1,6 +1,7 @@
 """Logs: JSON on standard error, without secrets, and never a reason to stop."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -12,8 +13,12 @@ from whimbrel.logs import configure_logs
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
     structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def test_a_line_is_an_object_with_level_and_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,3 +62,21 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
     configure_logs("info")
     monkeypatch.setattr(sys, "stderr", Closed())
     structlog.get_logger().error("nobody_reads_this")
+
+
+def test_what_a_library_says_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info")
+    gone = ConnectionResetError("gone")
+    logging.getLogger("asyncpg.pool").warning("floor %d", 1, exc_info=gone)
+    logging.getLogger("asyncio").error("never retrieved", exc_info=gone)
+    warning, error = map(json.loads, capsys.readouterr().err.splitlines())
+    assert warning.pop("timestamp")
+    assert warning == {
+        "event": "library_says",
+        "level": "warning",
+        "library": "asyncpg.pool",
+        "message": "floor 1",
+        "why": "gone",
+    }
+    assert error["level"] == "error"
+    assert "ConnectionResetError: gone" in error["exception"]

@@ -33,6 +33,24 @@ def configure_logs(level: str) -> None:
         logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+class _Libraries(logging.Handler):
+    """Writes what libraries have to say as lines of ours; the traceback of a fault alone."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        fault = record.exc_info if record.levelno >= logging.ERROR else None
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "library_says",
+            library=record.name,
+            message=record.getMessage(),
+            exc_info=fault,
+            **({"why": str(error) or type(error).__name__} if error else {}),
+        )
 
 
 class _StandardError:

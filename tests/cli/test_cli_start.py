@@ -23,7 +23,14 @@ def test_help_names_every_noun(cli: Cli) -> None:
 
 
 def test_every_noun_s_file_is_named() -> None:
-    beside = {"terminal", "demo_config", "partner_options", "sending_hours"}
+    beside = {
+        "terminal",
+        "demo_config",
+        "partner_options",
+        "sending_hours",
+        "db_check",
+        "db_progress",
+    }
     files = {module.name for module in pkgutil.iter_modules(command_line.__path__)}
     assert files - beside == set(command_line.NOUNS)
 

@@ -63,6 +63,10 @@ DECIDED = {
 }
 EVENTS: dict[str, tuple[Event, dict[LinkState, LinkState]]] = {
     "taken": (Taken(ATTEMPT, NOW, "wamid.2"), becoming(S.SUBMITTED, IN_FLIGHT)),
+    "taken after all": (
+        Taken(ATTEMPT, NOW, "wamid.2", late=True),
+        becoming(S.SUBMITTED, [S.QUEUED, *IN_FLIGHT]),
+    ),
     "taken, an earlier attempt": (Taken(EARLIER, NOW, "wamid.1"), {}),
     "refused": (
         Refused(ATTEMPT, NOW, ErrorCode.FILTERED),

@@ -215,6 +215,49 @@ async def test_an_outcome_is_stored_as_soon_as_the_store_takes_it(
     assert (database.state(), outcomes(database)) == (S.SUBMITTED, ["submitted"])
 
 
+async def test_a_grace_begins_when_the_store_is_back(
+    journey: Journey,
+    database: Database,
+    locked_at_the_submit: sqlite3.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While it was away, it took no receipts."""
+
+    async def unlock(_: float) -> None:
+        journey.clock.advance(GRACE - SECOND)
+        locked_at_the_submit.execute("ROLLBACK")
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
+    journey.connector.script.append(a_fault(SubmitFault.NO_ANSWER))
+    await accept(journey.store, a_chain(link=A_CODE))
+    await journey.dispatch()
+    assert database.state() is S.UNSURE
+    journey.clock.advance(GRACE - SECOND)
+    await journey.timers.step()
+    assert database.state() is S.UNSURE
+    journey.clock.advance(SECOND)
+    await journey.timers.step()
+    assert database.state() is S.QUEUED
+
+
+async def test_a_broken_sender_is_no_reason_to_forget_that_a_submit_did_not_go(
+    journey: Journey,
+    store: SqliteStore,
+    database: Database,
+    locked_at_the_submit: sqlite3.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unlock(_: float) -> None:
+        locked_at_the_submit.execute("ROLLBACK")
+
+    monkeypatch.setattr("whimbrel.flow.until_written.sleep", unlock)
+    journey.connector.script.append(a_fault(F.SENDER_BROKEN))
+    await accept(store, a_chain())
+    await journey.dispatch()
+    assert (database.state(), outcomes(database)) == (S.QUEUED, ["not sent"])
+    assert len(await store.read(paused_senders, None)) == 1
+
+
 async def test_an_outcome_that_dies_with_its_process_is_not_sent_again_blindly(
     journey: Journey,
     database: Database,

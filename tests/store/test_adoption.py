@@ -15,13 +15,13 @@ from tests.support.builders import (
     receive,
 )
 from tests.support.clock import START
-from whimbrel.clock import MINUTE, SECOND
+from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain.chain import NoAnswer, PartsTaken, Taken
 from whimbrel.domain.content import Channel, Text
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import LinkState
 from whimbrel.store.sqlite import SqliteStore
-from whimbrel.store.timers import Tick, settle_limbo
+from whimbrel.store.timers import Tick, expire_links, settle_limbo
 
 S = LinkState
 OTHER = "79160000000"
@@ -145,3 +145,51 @@ async def test_parts_that_were_taken_are_known_by_their_numbers(
     await receive(store, from_smsc("17"), from_smsc("18"), at=START)
     await answer(store, SILENCE, parts=PartsTaken({1: "17"}, 2, ("17",)))
     assert (database.state(), parked(database)) == (S.UNSURE, 1)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before", "after"])
+async def test_nor_when_the_other_has_ended_without_a_word(
+    store: SqliteStore, database: Database, early: bool
+) -> None:
+    """The receipt may be the other's, and this one may never have gone: it must not be told so."""
+    await accept(
+        store,
+        a_chain(1, link={"channel": Channel.SMS, "expires_at": START + 30 * SECOND}),
+        a_chain(2, link={**A_CODE, "channel": Channel.SMS}),
+    )
+    await claim(store, lane=SMS_LANE)
+    await answer(store, SILENCE, 1)
+    await answer(store, SILENCE, 2)
+    if early:
+        await receive(store, from_smsc(), at=START + 2 * SECOND)
+    await store.write(expire_links, START + 30 * SECOND)
+    assert database.state(1) is S.EXPIRED
+    if not early:
+        await receive(store, from_smsc(), at=START + 31 * SECOND)
+    assert await grace_over(store) == [(S.UNSURE, S.QUEUED)]
+    assert parked(database) == 1
+
+
+async def test_nor_when_the_other_is_queued_again(store: SqliteStore, database: Database) -> None:
+    await begin(store, 1, 2)
+    await answer(store, NoAnswer(1, START, START + SECOND), 1)
+    await answer(store, SILENCE, 2)
+    await store.write(settle_limbo, Tick(START + SECOND, START + MINUTE))
+    assert database.state(1) is S.QUEUED
+    await receive(store, from_smsc(), at=START + 2 * SECOND)
+    assert await grace_over(store) == [(S.UNSURE, S.QUEUED)]
+    assert parked(database) == 1
+
+
+async def test_but_what_was_unanswered_days_ago_says_nothing(
+    store: SqliteStore, database: Database
+) -> None:
+    """No SMS lives longer than two days."""
+    long_ago = START - 2 * DAY - SECOND
+    await begin(store, 1)
+    await answer(store, NoAnswer(1, long_ago, long_ago), 1)
+    await store.write(expire_links, START + DAY)
+    await begin(store, 2)
+    await answer(store, SILENCE, 2)
+    await receive(store, from_smsc(), at=START + 2 * SECOND)
+    assert database.state(2) is S.DELIVERED

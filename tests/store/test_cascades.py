@@ -1,6 +1,6 @@
 """Cascades on disk: a link's end and the next one's turn are one write (`protocol.md`, 6)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import permutations
 from typing import Any
 
@@ -132,15 +132,37 @@ async def test_the_next_link_has_its_turn_in_the_same_write(
     assert database.told_by_link() == told
 
 
+NO_TURN = {
+    "sqlite": """
+        CREATE TRIGGER no_turn BEFORE UPDATE ON links WHEN OLD.state = -10 AND NEW.state = 0
+        BEGIN SELECT RAISE(ABORT, 'power cut'); END
+    """,
+    "postgres": """
+        CREATE FUNCTION no_turn() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'power cut'; END $$;
+        CREATE TRIGGER no_turn BEFORE UPDATE ON links FOR EACH ROW
+        WHEN (OLD.state = -10 AND NEW.state = 0) EXECUTE FUNCTION no_turn()
+    """,
+}
+TURN_AGAIN = {
+    "sqlite": "DROP TRIGGER no_turn",
+    "postgres": "DROP FUNCTION no_turn() CASCADE",
+}
+
+
+@pytest.fixture
+def no_turn(database: Database) -> Iterator[None]:
+    """As if the disk were full between the link's end and the next one's turn."""
+    database.script(NO_TURN[database.engine])
+    yield
+    database.script(TURN_AGAIN[database.engine])
+
+
+@pytest.mark.usefixtures("no_turn")
 @pytest.mark.parametrize("miss", MISSES)
 async def test_a_crash_before_the_write_leaves_both_as_they_were(
     store: SqliteStore, database: Database, miss: Miss
 ) -> None:
-    """As if the disk were full between the link's end and the next one's turn."""
-    database.rows(
-        "CREATE TRIGGER no_turn BEFORE UPDATE ON links WHEN OLD.state = -10 AND NEW.state = 0"
-        " BEGIN SELECT RAISE(ABORT, 'power cut'); END"
-    )
     with pytest.raises(Exception, match="power cut"):
         await miss(store)
     assert database.states()[0] not in {S.FAILED, S.EXPIRED}

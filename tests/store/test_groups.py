@@ -1,19 +1,20 @@
 """Group commit: design, section 5, "commit, then answer"."""
 
 import asyncio
-import sqlite3
-from typing import Any
 
 import pytest
 
 from tests.support.builders import Database, a_chain, accept, opened
-from whimbrel.store import sqlite
 from whimbrel.store.chains import accept_chains, last_chain_id
-from whimbrel.store.engine import Do, Statement, Steps, StoreUnavailable
+from whimbrel.store.engine import Ask, Do, Statement, Steps, StoreUnavailable
 from whimbrel.store.partners import partners_revision
 from whimbrel.store.sqlite import SqliteStore
 
-_NOTE = Statement("INSERT INTO senders VALUES (:name, 'WHATSAPP', 0, 0, 0, '', 0)")
+_NOTE = Statement("""
+INSERT INTO senders (sender, channel, paused_since, paused_until, holds, reason, changed_at)
+VALUES (:name, 'WHATSAPP', 0, 0, 0, '', 0)
+""")
+_NOTED = Statement("SELECT sender FROM senders")
 
 
 class Broken(Exception):
@@ -32,6 +33,11 @@ def note(items: list[str]) -> Steps[list[str]]:
 def count_group(items: list[None]) -> Steps[list[int]]:
     yield Do(_NOTE, [])
     return [len(items)] * len(items)
+
+
+def look(items: list[None]) -> Steps[list[set[str]]]:
+    rows = yield Ask(_NOTED, [()])
+    return [{name for (name,) in rows[0]}] * len(items)
 
 
 def noted(database: Database) -> set[str]:
@@ -53,16 +59,39 @@ async def test_a_group_has_a_greatest_size(store: SqliteStore) -> None:
     assert sizes == [256] * 256 + [44] * 44
 
 
+@pytest.mark.parametrize("place", [0, 1, 4])
 async def test_one_bad_item_spoils_none_of_the_others(
-    store: SqliteStore, database: Database
+    store: SqliteStore, database: Database, place: int
 ) -> None:
-    items = ["one", "bad", "two"]
+    good = ["one", "two", "three", "four"]
+    items = [*good[:place], "bad", *good[place:]]
     answers = await asyncio.gather(
         *(store.write(note, item) for item in items), return_exceptions=True
     )
-    assert answers[::2] == ["noted one", "noted two"]
-    assert isinstance(answers[1], Broken)
-    assert noted(database) == {"one", "two"}
+    assert isinstance(answers.pop(place), Broken)
+    assert answers == [f"noted {item}" for item in good]
+    assert noted(database) == set(good)
+
+
+async def test_so_it_is_with_many_of_each(store: SqliteStore, database: Database) -> None:
+    items = ["bad" if number % 3 == 0 else str(number) for number in range(20)]
+    answers = await asyncio.gather(
+        *(store.write(note, item) for item in items), return_exceptions=True
+    )
+    assert [isinstance(one, Broken) for one in answers] == [item == "bad" for item in items]
+    assert noted(database) == {item for item in items if item != "bad"}
+
+
+async def test_one_that_is_there_already_spoils_none(
+    store: SqliteStore, database: Database
+) -> None:
+    answers = await asyncio.gather(
+        *(store.write(note, item) for item in ("once", "twice", "twice")), return_exceptions=True
+    )
+    assert answers[:2] == ["noted once", "noted twice"]
+    assert isinstance(answers[2], Exception)
+    assert not isinstance(answers[2], StoreUnavailable)  # another time would be no better
+    assert noted(database) == {"once", "twice"}
 
 
 async def test_one_bad_operation_spoils_none_of_the_others(
@@ -75,13 +104,16 @@ async def test_one_bad_operation_spoils_none_of_the_others(
     assert database.rows("SELECT chain_id FROM chains") == [(1,)]
 
 
-async def test_a_value_that_sqlite_cannot_hold_is_one_bad_item(
-    store: SqliteStore, database: Database
+@pytest.mark.parametrize("value", ["\ud800", None], ids=["half a pair", "nothing"])
+async def test_a_value_that_cannot_be_held_is_one_bad_item(
+    store: SqliteStore, database: Database, value: object
 ) -> None:
     answers = await asyncio.gather(
-        store.write(note, "\ud800"), store.write(note, "good"), return_exceptions=True
+        store.write(note, value), store.write(note, "good"), return_exceptions=True
     )
-    assert isinstance(answers[0], UnicodeEncodeError)
+    assert isinstance(answers[0], Exception)
+    assert not isinstance(answers[0], StoreUnavailable)
+    assert answers[1] == "noted good"
     assert noted(database) == {"good"}
 
 
@@ -93,14 +125,28 @@ async def test_what_was_answered_is_seen_by_everybody(
     assert await store.read(last_chain_id, None) == 1
 
 
-def test_a_commit_survives_a_power_cut(database: Database) -> None:
-    connection = sqlite.connect(database.path)
-    pragmas = {
-        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("journal_mode", "synchronous", "foreign_keys")
-    }
-    connection.close()
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+async def test_an_operation_sees_what_it_has_written(store: SqliteStore) -> None:
+    def note_and_look(items: list[str]) -> Steps[list[set[str]]]:
+        seen: list[set[str]] = []
+        for item in items:
+            yield from note([item])
+            seen += yield from look([None])
+        return seen
+
+    answers = [store.write(note_and_look, item) for item in ("one", "two")]
+    assert await asyncio.gather(*answers) == [{"one"}, {"one", "two"}]
+
+
+async def test_what_waited_longer_is_written_first(store: SqliteStore) -> None:
+    seen: list[str] = []
+
+    async def one(name: str) -> None:
+        await store.write(note, name)
+        seen.append(name)
+
+    names = [str(number) for number in range(600)]
+    await asyncio.gather(*map(one, names))
+    assert seen == names
 
 
 async def test_close_finishes_what_waits(store: SqliteStore, database: Database) -> None:
@@ -111,7 +157,7 @@ async def test_close_finishes_what_waits(store: SqliteStore, database: Database)
 
 
 async def test_a_store_that_has_hardly_begun_does_so_too(database: Database) -> None:
-    store = SqliteStore(database.path)
+    store = await database.open()
     answer = store.write(note, "first and last")
     await store.close()
     assert answer.done()
@@ -138,73 +184,31 @@ async def test_waiting_counts_what_the_next_group_will_take(store: SqliteStore) 
     assert store.waiting == 0
 
 
-# Another process holds the database
-
-
-@pytest.fixture
-def other_process(database: Database) -> Any:
-    connection = sqlite3.connect(database.path, isolation_level=None)
-    yield connection
-    connection.close()
-
-
-async def test_a_locked_database_is_unavailable_after_a_while(
-    store: SqliteStore, other_process: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
-    other_process.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable):
-        await store.write(note, "refused")
-
-
-async def test_and_nothing_of_it_is_written_afterwards(
-    store: SqliteStore,
-    database: Database,
-    other_process: sqlite3.Connection,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_LIMIT", 0.01)
-    other_process.execute("BEGIN IMMEDIATE")
-    await asyncio.gather(store.write(note, "refused"), return_exceptions=True)
-    other_process.execute("ROLLBACK")
-    assert await store.write(note, "taken") == "noted taken"
-    assert noted(database) == {"taken"}
-
-
-async def test_a_short_lock_is_waited_for(
-    store: SqliteStore, other_process: sqlite3.Connection
-) -> None:
-    other_process.execute("BEGIN IMMEDIATE")
-    answer = store.write(note, "patient")
-    await asyncio.sleep(0)  # the store takes the group up and meets the lock
-    await asyncio.sleep(0)
-    assert (store.waiting, answer.done()) == (0, False)
-    other_process.execute("ROLLBACK")
-    assert await answer == "noted patient"
-
-
-async def test_reading_goes_on_beside_a_writer(
-    store: SqliteStore, other_process: sqlite3.Connection
-) -> None:
-    other_process.execute("BEGIN IMMEDIATE")
-    other_process.execute("DELETE FROM partners")
-    count, *_ = await store.read(partners_revision, None)
-    assert count == 2
-
-
 async def test_a_database_that_fails_is_unavailable_and_recovers(
     store: SqliteStore, database: Database
 ) -> None:
-    database.rows("ALTER TABLE senders RENAME TO away")
-    with pytest.raises(StoreUnavailable, match="no such table"):
-        await store.write(note, "lost")
-    database.rows("ALTER TABLE away RENAME TO senders")
+    database.script("ALTER TABLE senders RENAME TO away")
+    try:
+        with pytest.raises(StoreUnavailable, match=r"no such table|does not exist"):
+            await store.write(note, "lost")
+        with pytest.raises(StoreUnavailable, match=r"no such table|does not exist"):
+            await store.read(look, None)
+    finally:
+        database.script("ALTER TABLE away RENAME TO senders")
     assert await store.write(note, "found") == "noted found"
+    assert await store.read(look, None) == {"found"}
+
+
+async def test_reading_goes_on_beside_writers(store: SqliteStore) -> None:
+    answers = [store.write(note, str(number)) for number in range(1_000)]
+    counts = [await store.read(partners_revision, None) for _ in range(5)]
+    assert {count for count, *_ in counts} == {2}
+    await asyncio.gather(*answers)
 
 
 async def test_a_store_reopens_with_what_it_had(database: Database) -> None:
     async with opened(database) as store:
         await accept(store, a_chain())
-    store = SqliteStore(database.path)
+    store = await database.open()
     assert await store.read(last_chain_id, None) == 1
     await store.close()

@@ -1,58 +1,61 @@
-"""The migrations make what `schema.py` says."""
+"""The migrations make what `schema.py` says, on both engines."""
 
-import contextlib
-import sqlite3
+import asyncio
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, LargeBinary, MetaData, Text, create_engine
 
-from tests.support.builders import (
-    SENDER,
-    SUBSCRIBER,
-    Database,
-    a_chain,
-    a_lane,
-    accept,
-    answer,
-    claim,
-)
+from tests.store.empty import EmptyFile, EmptyPostgres
+from tests.support import postgres
+from tests.support.builders import SENDER, SUBSCRIBER, a_lane, answer, claim
 from tests.support.clock import START
 from whimbrel.clock import DAY
 from whimbrel.domain.chain import Taken
 from whimbrel.domain.chain_id import link_id
+from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.history import tell_stories
-from whimbrel.store.migrate import revisions, upgrade
+from whimbrel.store.migrate import revisions
 from whimbrel.store.migrations import run
 from whimbrel.store.numbering import numbering_imports
+from whimbrel.store.opening import open_store
 from whimbrel.store.schema import metadata
 from whimbrel.store.senders import paused_senders
-from whimbrel.store.sqlite import SqliteStore
+
+Empty = EmptyFile | EmptyPostgres
 
 
-def test_an_empty_file_becomes_the_schema_of_this_version(tmp_path: Path) -> None:
-    path = tmp_path / "new.db"
-    upgrade(path)
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Empty]:
+    """A database with nothing in it, of each engine."""
+    if request.param == "postgres" and postgres.is_excluded():
+        pytest.skip(f"{postgres.ENVIRONMENT}=none: PostgreSQL is NOT tested")
+    made = EmptyFile(tmp_path / "new.db") if request.param == "sqlite" else EmptyPostgres()
+    yield made
+    made.close()
 
 
-def test_the_indexes_are_partial_where_the_schema_says_so(database: Database) -> None:
-    """alembic does not compare their conditions."""
-    made = dict(database.rows("SELECT name, sql FROM sqlite_schema"))
-    for table in metadata.tables.values():
-        for index in table.indexes:
-            condition = index.dialect_options["sqlite"]["where"]
-            assert made[index.name].partition(" WHERE ")[2] == str(
-                "" if condition is None else condition
-            )
+def test_an_empty_database_becomes_the_schema_of_this_version(empty: Empty) -> None:
+    empty.upgrade()
+    assert empty.differences() == []
+
+
+def test_the_indexes_are_partial_where_the_schema_says_so(empty: Empty, tmp_path: Path) -> None:
+    """alembic does not compare their conditions; so they are held against tables made at once."""
+    empty.upgrade()
+    other = type(empty)(tmp_path / "other.db") if empty.engine == "sqlite" else type(empty)()
+    try:
+        other.create_all()
+        made, wanted = empty.indexes(), other.indexes()
+    finally:
+        other.close()
+    names = {index.name for table in metadata.tables.values() for index in table.indexes}
+    assert names <= set(wanted)
+    assert {name: made.get(name) for name in names} == {name: wanted[name] for name in names}
 
 
 def test_the_files_are_named_after_their_revisions() -> None:
@@ -62,34 +65,40 @@ def test_the_files_are_named_after_their_revisions() -> None:
     assert script.get_heads() == revisions()[-1:]
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, "r0001")
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE numbering_imports (one INTEGER)")  # stands in the way of r0002
-    before = other.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
-    with pytest.raises(sqlite3.OperationalError, match="already exists"):
-        upgrade(path)
-    assert other.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall() == before
-    assert other.execute("SELECT version_num FROM alembic_version").fetchall() == [("r0001",)]
-    other.close()
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: Empty) -> None:
+    empty.upgrade("r0001")
+    empty.script("CREATE TABLE numbering_imports (one INTEGER)")  # stands in the way of r0002
+    before = empty.description()
+    with pytest.raises(Exception, match="already exists"):
+        empty.upgrade()
+    assert empty.description() == before
+    assert empty.rows("SELECT version_num FROM alembic_version") == [("r0001",)]
 
 
-def test_another_upgrade_is_harmless(database: Database) -> None:
-    before = database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name")
-    upgrade(database.path)
-    assert database.rows("SELECT name, sql FROM sqlite_schema ORDER BY name") == before
+def test_another_upgrade_is_harmless(empty: Empty) -> None:
+    empty.upgrade()
+    before = empty.description()
+    empty.upgrade()
+    assert empty.description() == before
 
 
-async def test_it_keeps_what_is_there(store: SqliteStore, database: Database) -> None:
-    await accept(store, a_chain())
-    await store.close()
-    upgrade(database.path)
-    assert database.rows("SELECT chain_id FROM chains") == [(1,)]
+async def test_of_two_that_upgrade_at_once_one_does(empty: Empty) -> None:
+    """As processes: Alembic is of one at a time."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", empty.program, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    outputs = await asyncio.gather(*(process.communicate() for process in processes))
+    assert [errors.decode() for _, errors in outputs] == [""] * 2
+    assert [process.returncode for process in processes] == [0] * 2
+    assert empty.differences() == []
 
 
 PARKED = f'{{"sender": "{SENDER}", "provider_id": "wamid.1", "state": 70, "at": {START}}}'
-OF_THE_FIRST_RELEASE = f"""
+FILLED = {
+    "r0001": f"""
 INSERT INTO partners VALUES (1, 'shop', 'no hash', '{{}}', 0, NULL, 1, 1);
 INSERT INTO chains VALUES
     (1, 1, NULL, NULL, NULL, '{SUBSCRIBER}', 1, NULL, NULL, '{{"begins":36000000}}', 1, 'r-1');
@@ -98,17 +107,58 @@ INSERT INTO links VALUES
      1, NULL, {START + DAY}, NULL, NULL, NULL, 0);
 INSERT INTO senders VALUES ('{SENDER}', 'WHATSAPP', 9, 1, '190 expired', 5);
 INSERT INTO parked_receipts VALUES ('wamid.1', 70, '{SENDER}', '{PARKED}', {START});
-"""
+INSERT INTO reports VALUES (5, 1, {link_id(1, 0)}, 0, '1/', 2, 1, 1, 0, 1, NULL, 1, 0);
+INSERT INTO report_attempts VALUES (5, 1, 2, 3, 200, 'ok');
+INSERT INTO submits VALUES ({link_id(1, 0)}, 1, 1, 2, 'submitted', 'wamid.0', NULL, NULL);
+INSERT INTO receipts VALUES ({link_id(1, 0)}, 1, 30, 2, 2, NULL, NULL);
+""",
+    "r0002": """
+INSERT INTO number_ranges VALUES (9160000000, 9169999999, 'X', '77', 'Moscow', 'Europe/Moscow');
+INSERT INTO numbering_imports VALUES (9, 'DEF-9xx.csv', 1, 1, 1);
+""",
+    "r0003": f"""
+INSERT INTO parts VALUES ({link_id(1, 0)}, 1, 2, 'ab', 30, NULL, 0, NULL, NULL);
+INSERT INTO mo_messages VALUES (1, 'SMS', 'a', 's', '{SUBSCRIBER}', 'hi', 1, 1, 7, '', 0, 5);
+""",
+    "r0004": f"""
+INSERT INTO short_urls VALUES
+    ('abc', 1, 'https://x', NULL, '{SUBSCRIBER}', 1, {link_id(1, 0)}, 1, 2, 3, 1, 1, 1, 1);
+INSERT INTO clicks VALUES (1, 'abc', 1, 'mobile', 1), (2, 'gone', 1, 'bot', 0);
+INSERT INTO uid_spaces VALUES (3, 1);
+""",
+    "r0005": "INSERT INTO click_reports VALUES (5, 'https://s/abc', 'https://x');",
+    "r0008": "INSERT INTO commits VALUES ('w', 1, 2);",
+    "r0007": """
+INSERT INTO nodes VALUES (1, 'token', 'one', 'api', '1', 1, 2, 3, 4);
+INSERT INTO holdings VALUES ('SMS', 'main', 0, 1, 5);
+INSERT INTO allowances VALUES (1, 6);
+""",
+}
 
 
-async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, "r0001")
-    connection = sqlite3.connect(path)
-    connection.executescript(OF_THE_FIRST_RELEASE)
-    connection.close()
-    upgrade(path)
-    store = SqliteStore(path)
+@pytest.mark.parametrize("earlier", revisions()[:-1])
+def test_an_upgrade_keeps_every_row_of_each_earlier_version(empty: Empty, earlier: str) -> None:
+    for revision in revisions()[: revisions().index(earlier) + 1]:
+        empty.upgrade(revision)
+        empty.script(FILLED.get(revision, "SELECT 1"))
+    before = empty.contents()
+    assert all(before.values()), f"a table of {earlier} has no rows in this test"
+    empty.upgrade()
+    after = empty.contents()
+    for table, rows in before.items():
+        assert [_without_new(one, rows[0]) for one in after[table]] == rows
+    assert empty.differences() == []
+
+
+def _without_new(row: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in old}
+
+
+async def test_a_database_of_the_first_release_goes_on_with_its_work(empty: Empty) -> None:
+    empty.upgrade("r0001")
+    empty.script(FILLED["r0001"])
+    empty.upgrade()
+    store = await empty.open()
     try:
         story = await store.read(tell_stories, 1)
         assert story is not None
@@ -119,116 +169,36 @@ async def test_a_file_of_the_first_release_is_brought_up_to_date(tmp_path: Path)
         [claimed] = await claim(store)
         assert claimed.dest_addr == SUBSCRIBER
         await answer(store, Taken(1, START, "wamid.1"))
-        assert Database(path).told() == [0, 2]  # its receipt had been parked before
+        # its receipt had been parked before
+        assert empty.rows("SELECT status FROM reports ORDER BY status") == [(0,), (2,)]
     finally:
         await store.close()
 
 
-def fill(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Put three rows into each table of a file, whatever its revision; return them by column."""
-    engine = create_engine(f"sqlite:///{path}")
-    tables = MetaData()
-    tables.reflect(engine)
-    filled: dict[str, list[dict[str, Any]]] = {}
-    with engine.begin() as connection:
-        for table in tables.sorted_tables:
-            if table.name != "alembic_version":
-                rows = [
-                    {c.name: a_value(table.name, c, n) for c in table.columns} for n in (1, 2, 3)
-                ]
-                connection.execute(table.insert(), rows)
-                filled[table.name] = rows
-    engine.dispose()
-    return filled
+def test_a_database_of_a_newer_version_is_not_touched(empty: Empty) -> None:
+    empty.upgrade()
+    empty.script("UPDATE alembic_version SET version_num = 'r9999'")
+    before = empty.description()
+    with pytest.raises(StoreUnavailable, match=r"r9999.*newer Whimbrel"):
+        empty.upgrade()
+    assert empty.description() == before
+    assert empty.rows("SELECT version_num FROM alembic_version") == [("r9999",)]
 
 
-def a_value(table: str, column: Column[Any], number: int) -> Any:
-    """Return what makes a row, unlike the others of its table, that its neighbours know."""
-    if column.name in {"chain_id", "partner_id"}:
-        return number
-    if column.name == "link_id":
-        return link_id(number, 0)
-    if column.name == "state" and table == "links":
-        return (-10, 0, 100)[number - 1]
-    if column.name == "uid":
-        return f"abcdefg{4 - number if table == 'clicks' else number}"
-    if isinstance(column.type, LargeBinary):
-        return f"{column.name} {number}".encode()
-    return f"{column.name} {number}" if isinstance(column.type, Text) else number
-
-
-def content(path: Path, filled: dict[str, list[dict[str, Any]]]) -> dict[str, list[Any]]:
-    """Read what `fill` has put into a file."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        return {
-            table: connection.execute(
-                f"SELECT {', '.join(rows[0])} FROM {table} ORDER BY 1, 2"
-            ).fetchall()
-            for table, rows in filled.items()
-        }
-
-
-REVISIONS = [f"r{number:04}" for number in range(1, 6)]
-
-
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_a_file_of_any_revision_keeps_every_row(tmp_path: Path, revision: str) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, revision)
-    filled = fill(path)
-    before = content(path, filled)
-    assert all(len(rows) == 3 for rows in before.values())
-
-    upgrade(path)
-
-    assert content(path, filled) == before
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert connection.exec_driver_sql("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
-        parents = {
-            (table, row[2])
-            for table in metadata.tables
-            for row in connection.exec_driver_sql(f"PRAGMA foreign_key_list({table})")
-        }
-        assert parents == {("chains", "partners"), ("short_urls", "partners")}
-    engine.dispose()
-
-
-def test_old_visits_learn_whose_they_are(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, "r0005")
-    fill(path)
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("INSERT INTO clicks VALUES (9, 'nobody77', 1, 'bot', 0)")
-        connection.commit()
-    upgrade(path)
-    rows = Database(path).rows("SELECT uid, partner_id FROM clicks ORDER BY uid")
-    assert rows == [("abcdefg1", 1), ("abcdefg2", 2), ("abcdefg3", 3), ("nobody77", 0)]
-
-
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_an_upgrade_that_fails_has_done_nothing(tmp_path: Path, revision: str) -> None:
-    path = tmp_path / "old.db"
-    upgrade(path, revision)
-    filled = fill(path)
-    database = Database(path)
-    database.rows(
-        "CREATE TABLE clicks_partner (in_the_way INTEGER)"
-    )  # its last index has this name
-    before = content(path, filled), database.rows("SELECT * FROM sqlite_schema ORDER BY name")
-    with pytest.raises(sqlite3.OperationalError, match="clicks_partner"):
-        upgrade(path)
-    after = content(path, filled), database.rows("SELECT * FROM sqlite_schema ORDER BY name")
-    assert after == before
-    database.rows("DROP TABLE clicks_partner")
-    upgrade(path)
-    assert content(path, filled) == before[0]
-
-
-def test_a_file_of_a_newer_version_is_not_touched(database: Database) -> None:
-    database.rows("UPDATE alembic_version SET version_num = 'r9999'")
-    with pytest.raises(StoreUnavailable, match="r9999"):
-        upgrade(database.path)
-    assert database.rows("SELECT version_num FROM alembic_version") == [("r9999",)]
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [
+        (None, "no tables yet: run whimbrel db upgrade"),
+        ("r0001", f"revision r0001, and {revisions()[-1]} is needed: run whimbrel db upgrade"),
+        ("r9999", f"revision r9999, this Whimbrel knows {revisions()[-1]} at most"),
+    ],
+)
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_nobody_opens_postgresql_before_its_upgrade(
+    empty: EmptyPostgres, revision: str | None, words: str
+) -> None:
+    if revision:
+        empty.upgrade("r0001")
+        empty.script(f"UPDATE alembic_version SET version_num = '{revision}'")
+    with pytest.raises(StoreUnavailable, match=words):
+        await open_store(StoreSettings(url=empty.url))

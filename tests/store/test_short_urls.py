@@ -205,8 +205,7 @@ async def test_a_shared_one_lives_on_from_its_last_message(
 
 def take_uids(database: Database, condition: str) -> None:
     """Put short URLs under all UIDs of 3 characters that satisfy a condition."""
-    database.rows("PRAGMA synchronous=OFF")
-    database.rows(
+    database.script(
         f"""
         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 64 * 64 * 64 - 1)
         INSERT INTO short_urls (uid, partner_id, target, created_at, visits, clicks)

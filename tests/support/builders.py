@@ -175,8 +175,14 @@ SMS_LANE = a_lane(channel=Channel.SMS)
 class Questions:
     """What tests ask a database, whichever engine runs it."""
 
+    engine: str
+
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return what is committed; `?` stands for a parameter."""
+        raise NotImplementedError
+
+    def script(self, sql: str) -> None:
+        """Run several statements without parameters."""
         raise NotImplementedError
 
     def link(self, chain_id: int = 1, position: int = 0) -> dict[str, Any]:
@@ -209,6 +215,8 @@ class Questions:
 class Database(Questions):
     """A store's file, read and written beside the store by a connection of the test's own."""
 
+    engine = "sqlite"
+
     def __init__(self, path: Path) -> None:
         """Make the file at `path`, with the schema of this version and nothing in it.
 
@@ -235,6 +243,14 @@ class Database(Questions):
                 "SELECT * FROM links WHERE link_id = ?", (link_id(chain_id, position),)
             )
             return dict(found.fetchone())
+        finally:
+            connection.close()
+
+    def script(self, sql: str) -> None:
+        """Run several statements without parameters."""
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            connection.executescript(sql)
         finally:
             connection.close()
 

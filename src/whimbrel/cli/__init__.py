@@ -21,6 +21,7 @@ NOUNS = (
     "sandbox",
     "status",
     "doctor",
+    "simulate",
     "version",
     "partner",
     "message",
@@ -28,6 +29,7 @@ NOUNS = (
     "inbound",
     "numbering",
     "links",
+    "db",
 )
 
 

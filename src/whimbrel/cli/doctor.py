@@ -17,7 +17,12 @@ from whimbrel.cli.terminal import ConfigOption, console, read_settings
 from whimbrel.clock import SystemClock
 from whimbrel.http_out import Answer, HttpOut, NotSent, Unanswered
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount, local_url
+from whimbrel.store.connecting import connected
+from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.migrate import upgrade
+from whimbrel.store.opening import store_name
+from whimbrel.store.postgres_condition import PostgresInspector
+from whimbrel.store.refusals import REFUSALS, refusal
 
 app = typer.Typer()
 _CLOCK_TOLERANCE_SECONDS = 5
@@ -46,6 +51,12 @@ def doctor(config: ConfigOption = None) -> None:
 
 
 def _check_store(settings: Settings) -> Finding:
+    if settings.store.url:
+        try:
+            return asyncio.run(_check_postgres(settings))
+        except (StoreUnavailable, *REFUSALS) as error:
+            told = error if isinstance(error, StoreUnavailable) else refusal(error)
+            return Finding("store", False, f"{store_name(settings.store)}: {told}")
     path = Path(settings.store.path)
     try:
         upgrade(path)
@@ -54,6 +65,20 @@ def _check_store(settings: Settings) -> Finding:
     except Exception as error:  # noqa: BLE001 - whatever is wrong is the finding
         return Finding("store", False, f"{path}: {error}")
     return Finding("store", verdict == "ok", f"{path}: {verdict}, SQLite {sqlite3.sqlite_version}")
+
+
+async def _check_postgres(settings: Settings) -> Finding:
+    """See that a gateway could start there, and that what it answers is kept."""
+    store = PostgresInspector(await connected(settings.store.url))
+    try:
+        faults = [fault.text for fault in await store.durability_faults()]
+        schema_fault = await store.schema_fault()
+        told = faults + ([schema_fault] if schema_fault else [])
+        told = told or [f"{what} {value}" for what, value in await store.facts()]
+    finally:
+        await store.close()
+    good = not faults and not schema_fault
+    return Finding("store", good, f"{store_name(settings.store)}: {'; '.join(told)}")
 
 
 async def _check_network(settings: Settings) -> list[Finding]:

@@ -108,6 +108,8 @@ class Taken(Struct, frozen=True):
     attempt: int
     at: int
     provider_id: str
+    late: bool = False
+    """It had been given up, and nothing but its silence can have queued the link again."""
 
 
 class Refused(Struct, frozen=True):
@@ -234,7 +236,9 @@ def _taken(link: Link, event: Taken) -> Link:
     if link.state >= FIRST_SETTLED:
         return handed
     handed = replace(handed, expires_at=event.at + link.ttl)
-    return replace(handed, state=LinkState.SUBMITTED) if _awaits(link, event.attempt) else handed
+    called_off = event.late and link.state is LinkState.QUEUED  # another attempt is not needed
+    awaited = called_off or _awaits(link, event.attempt)
+    return replace(handed, state=LinkState.SUBMITTED) if awaited else handed
 
 
 def _seen(link: Link, event: Seen) -> Link:

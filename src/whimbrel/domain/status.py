@@ -44,7 +44,16 @@ MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
     {
         S.HELD: frozenset({S.QUEUED, S.SPARED}),
         S.QUEUED: frozenset(
-            {S.SUBMITTING, S.SENT, S.FAILED, S.SPARED, S.EXPIRED, S.DELIVERED, S.READ}
+            {
+                S.SUBMITTING,
+                S.SUBMITTED,
+                S.SENT,
+                S.FAILED,
+                S.SPARED,
+                S.EXPIRED,
+                S.DELIVERED,
+                S.READ,
+            }
         ),
         S.SUBMITTING: frozenset(
             {S.QUEUED, S.UNSURE, S.SUBMITTED, S.SENT, S.FAILED, S.DELIVERED, S.READ}

@@ -13,7 +13,9 @@
    removes it in the end; `guesses` slows strangers down; `clicks` writes what was visited.
 7. `retention` removes what is older than its Partner wants it to be.
 
-`partner_directory` is what all of them know of Partners, `numbering_directory` of the subscribers'
-numbers. No stage calls another: each leaves its
-work in the store and wakes whoever is next.
+`membership` is this process's place among others on the store, `holdings` the senders that it sends
+through, `until_written` how it writes what has happened already. `partner_directory` is what all of
+them know of Partners, `numbering_directory` of the subscribers' numbers, `partner_pace` how fast
+each Partner may knock. No stage calls another: each leaves its work in the store and wakes whoever
+is next.
 """

@@ -5,25 +5,28 @@ sent) is recorded at once; what is not certain waits for a receipt (`timers.py`)
 """
 
 import asyncio
+import contextlib
 import math
 import random
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from whimbrel.channels.connector import LateAnswer, Submission, SubmitError, SubmitFault
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.chain import NoAnswer, Taken
 from whimbrel.flow.cascade import count_cascades
+from whimbrel.flow.claiming import start_claimed
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import Lines, SenderLine
-from whimbrel.flow.until_written import until_written
+from whimbrel.flow.until_written import until_taken, until_written
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
-from whimbrel.store.engine import Store
+from whimbrel.store.engine import Store, StoreClosed
+from whimbrel.store.links import Moved
 from whimbrel.store.senders import SenderPause, pause_senders, resume_senders
 from whimbrel.store.submits import SubmitRecord, outcome_of, record_submits
 from whimbrel.store.timers import Hearing, renew_graces
@@ -75,10 +78,7 @@ class Dispatcher:
         now = self._clock.now()
         due = [lane for lane, due_at in lanes if due_at <= now]
         claims = list(self._claims(due, now))
-        writes = [self._store.write(claim_links, claim) for claim in claims]
-        claimed = await asyncio.gather(*writes)
-        for link in chain.from_iterable(claimed):
-            self._start(link)
+        claimed = await start_claimed(claims, self._claim, self._start)
         # What is due there, and yet not to be had, is at its end: that is the timers' business.
         over = {claim.lane for claim, links in zip(claims, claimed, strict=True) if not links}
         return self._next_look([one for one in lanes if one[0] not in over], now)
@@ -118,7 +118,10 @@ class Dispatcher:
             return None
         return max(line.next_room_at(self._clock), now + 1)
 
-    def _start(self, link: ClaimedLink) -> None:
+    def _claim(self, claim: Claim) -> Awaitable[list[ClaimedLink]]:
+        return self._store.write(claim_links, claim)
+
+    def _start(self, _: Claim, link: ClaimedLink) -> None:
         line = self._lines[link.channel, link.sender]
         line.under_way += 1
         line.pacing.take(self._clock.elapsed(), line.connector.cost(link.content))
@@ -129,8 +132,7 @@ class Dispatcher:
     async def _dispatch(self, link: ClaimedLink, line: SenderLine) -> None:
         try:
             record = self._not_now(link, line) or await self._submit(link, line)
-            moved = await until_written(self._store, record_submits, record)
-            count_cascades(self._metrics, [moved])
+            await self._keep(record)
             self._wake_reports()
             if isinstance(record.event, Taken):
                 await self._worked(line)
@@ -140,6 +142,22 @@ class Dispatcher:
         finally:
             line.under_way -= 1
             self._wake()
+
+    async def _keep(self, record: SubmitRecord) -> None:
+        """Write what came of a submit, and count what that does to the links behind it.
+
+        The grace of one without an answer runs from the write on: as long as the store takes
+        nothing, it takes no receipts either.
+        """
+
+        def write() -> Awaitable[Moved | None]:
+            kept = record
+            if isinstance(record.event, NoAnswer):
+                until = self._clock.now() + self._rules.grace
+                kept = record._replace(event=replace(record.event, until=until))
+            return self._store.write(record_submits, kept)
+
+        count_cascades(self._metrics, [await until_taken(write, "record_submits")])
 
     def _not_now(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord | None:
         """Put a link back whose sending hours have closed, or whose subscriber has had enough.
@@ -181,7 +199,7 @@ class Dispatcher:
 
     async def _worked(self, line: SenderLine) -> None:
         if line.resume(self._clock.now()):
-            await self._store.write(resume_senders, (line.channel, line.name))
+            await until_written(self._store, resume_senders, (line.channel, line.name))
             self._metrics.sender_paused.labels(line.name).set(0)
             _log.info("sender_resumed", sender=line.name)
 
@@ -209,11 +227,10 @@ class Dispatcher:
         now = self._clock.now()
         event: Taken | NoAnswer = NoAnswer(late.attempt, now, now + self._rules.grace)
         if late.whole:
-            event = Taken(late.attempt, now, late.taken.provider_ids[1])
+            event = Taken(late.attempt, now, late.taken.provider_ids[1], late=True)
         record = SubmitRecord(late.link_id, event, late.began_at, parts=late.taken)
         try:
-            moved = await until_written(self._store, record_submits, record)
-            count_cascades(self._metrics, [moved])
+            await self._keep(record)
         except Exception:  # noqa: BLE001
             # As if there had been no answer: a receipt or the grace settles it.
             _log.exception("late_answer_not_recorded", link_id=late.link_id)
@@ -221,7 +238,15 @@ class Dispatcher:
         self._wake_reports()
 
     async def note_connection(self, line: SenderLine) -> None:
-        """Say where operators look whether the connection of a line is there."""
+        """Say where operators look whether the connection of a line is there.
+
+        And let graces begin anew, also if the store is away now: without that, what was sent before
+        the connection was lost goes again before its receipt can have come.
+        """
+        with contextlib.suppress(StoreClosed):
+            await until_taken(lambda: self._note_connection(line), "note_connection")
+
+    async def _note_connection(self, line: SenderLine) -> None:
         if not line.held:
             return  # its connection is another node's business now
         since, now = line.connector.blocked_since, self._clock.now()
@@ -241,7 +266,7 @@ class Dispatcher:
         """Let a broken sender rest, and say so where operators look."""
         rest = line.rest(self._clock, reason, pause)
         if rest is not None:
-            await self._store.write(pause_senders, rest)
+            await until_written(self._store, pause_senders, rest)
             self._metrics.sender_paused.labels(line.name).set(1)
             _log.warning("sender_paused", sender=line.name, until=rest.paused_until, why=reason)
 

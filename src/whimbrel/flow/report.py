@@ -6,7 +6,7 @@ as dead for `whimbrel reports redeliver`. The order within a chain is the store'
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.retry import report_pause
+from whimbrel.flow.claiming import start_claimed
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
@@ -95,10 +96,7 @@ class Reporter:
         lanes = await self._store.read(due_report_lanes, None)
         now = self._clock.now()
         claims = self._claims([lane for lane, next_at in lanes if next_at <= now], now)
-        writes = [self._store.write(claim_reports, claim) for claim in claims]
-        for claim, reports in zip(claims, await asyncio.gather(*writes), strict=True):
-            for report in reports:
-                self._start(report, claim)
+        await start_claimed(claims, self._claim, self._start)
         return self._next_look(lanes, now)
 
     async def drain(self) -> None:
@@ -127,7 +125,10 @@ class Reporter:
                 moments.append(moment)
         return min(moments, default=None)
 
-    def _start(self, report: Report, claim: ReportClaim) -> None:
+    def _claim(self, claim: ReportClaim) -> Awaitable[list[Report]]:
+        return self._store.write(claim_reports, claim)
+
+    def _start(self, claim: ReportClaim, report: Report) -> None:
         self._receiver(claim.lane).in_hand += 1
         task = asyncio.create_task(self._deliver(report, claim))
         self._in_hand.add(task)

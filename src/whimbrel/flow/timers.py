@@ -13,14 +13,15 @@ from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow.cascade import count_cascades
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.metrics import Metrics
-from whimbrel.store.engine import Store
+from whimbrel.store.engine import Store, StoreUnavailable
 from whimbrel.store.history import measure_depths
 from whimbrel.store.links import Moved
 from whimbrel.store.receipts import ParkedSweep, sweep_parked
-from whimbrel.store.timers import BATCH, Ended, Tick, expire_links, settle_limbo
+from whimbrel.store.timers import BATCH, Ended, Tick, expire_links, renew_all_graces, settle_limbo
 
 _log = structlog.get_logger(__name__)
 _PARKED_FOR = 7 * DAY  # as long as Meta repeats a webhook
+_AWAY_SECONDS = 1.0  # a store that was busy for a moment has kept nobody from telling
 _MATCHED_LATE = 10 * MINUTE  # far longer than a submit takes to be recorded
 
 
@@ -54,11 +55,25 @@ class Timers:
         self._seat = seat
         self._wake_dispatch = wake_dispatch
         self._wake_reports = wake_reports
+        self._away_since: float | None = None
 
     async def step(self) -> None:
         """End and settle what is due now. Call it several times a second."""
-        while await self._expire() or await self._settle():
-            pass  # more than a batch is due: others' writes come in between
+        try:
+            await self._hear_what_waited()
+            while await self._expire() or await self._settle():
+                pass  # more than a batch is due: others' writes come in between
+        except StoreUnavailable:
+            if self._away_since is None:
+                self._away_since = self._clock.elapsed()
+            raise
+
+    async def _hear_what_waited(self) -> None:
+        """Let graces begin anew after the store was away: no receipt could be filed meanwhile."""
+        away_since = self._away_since
+        if away_since is not None and self._clock.elapsed() - away_since >= _AWAY_SECONDS:
+            await self._store.write(renew_all_graces, self._clock.now() + self._grace)
+        self._away_since = None
 
     async def _expire(self) -> bool:
         ended = await self._store.write(expire_links, self._clock.now())

@@ -185,6 +185,7 @@ WITH RECURSIVE busy(lane) AS (
 SELECT lane, (SELECT min(due_at) FROM links WHERE state = 0 AND lane = busy.lane)
 FROM busy WHERE lane IS NOT NULL
 """)
+# The literal LIMIT tells a planner that does not know the other one how few links there are.
 _CLAIM = Statement("""
 WITH due AS MATERIALIZED (
     SELECT link_id FROM links
@@ -193,7 +194,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE links SET state = 10, attempt = attempt + 1, attempted_at = :now, due_at = :lease_until,
     node_id = :node_id
-WHERE link_id IN (SELECT link_id FROM due)
+WHERE link_id IN (SELECT link_id FROM due LIMIT 1000)
 RETURNING link_id, channel, sender, text, image_url, attempt, ttl, closes_at, expires_at,
     (SELECT dest_addr FROM chains c WHERE c.chain_id = links.chain_id),
     (SELECT schedule FROM chains c WHERE c.chain_id = links.chain_id),

@@ -55,10 +55,11 @@ async def postgres_revision(url: str) -> str | None:
 
     connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
-        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-            return None
-        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
-        return None if revision is None else str(revision)
+        async with connection.transaction():  # PgBouncer may change the server outside of one
+            if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+                return None
+            revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+            return None if revision is None else str(revision)
     finally:
         await connection.close()
 

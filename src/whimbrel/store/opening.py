@@ -8,8 +8,8 @@ at work on it.
 from pathlib import Path
 
 from whimbrel.settings import StoreSettings
-from whimbrel.store.engine import PoolLimits, Store, StoreUnavailable
-from whimbrel.store.migrate import newest_revision, postgres_revision, upgrade
+from whimbrel.store.engine import PoolLimits, Store
+from whimbrel.store.migrate import upgrade
 from whimbrel.store.sqlite import SqliteStore
 
 
@@ -18,11 +18,12 @@ async def open_store(settings: StoreSettings) -> Store:
     if not settings.url:
         upgrade(settings.path)
         return SqliteStore(settings.path)
+    from whimbrel.store.connecting import check_tables  # noqa: PLC0415 - the same
     from whimbrel.store.postgres import PostgresStore  # noqa: PLC0415 - a driver that few need
 
     store = await PostgresStore.open(settings.url, limits_of(settings))
     try:
-        await _check_schema(settings.url)
+        await check_tables(settings.url)
     except BaseException:
         await store.close()
         raise
@@ -44,19 +45,3 @@ def store_name(settings: StoreSettings) -> str:
     if not settings.url:
         return str(Path(settings.path))
     return settings.url.partition("?")[0].rpartition("@")[2].removeprefix("postgresql://")
-
-
-async def _check_schema(url: str) -> None:
-    found, needed = await postgres_revision(url), newest_revision()
-    if found is None:
-        raise StoreUnavailable("store.url: the database has no tables yet: run whimbrel db upgrade")
-    if found < needed:
-        raise StoreUnavailable(
-            f"store.url: the tables are of revision {found}, and {needed} is needed: "
-            "run whimbrel db upgrade"
-        )
-    if found > needed:
-        raise StoreUnavailable(
-            f"store.url: the tables are of revision {found}, this Whimbrel knows {needed} at most: "
-            "it is older than another one that uses them"
-        )

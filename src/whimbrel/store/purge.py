@@ -10,16 +10,20 @@ from typing import NamedTuple
 from whimbrel.domain.chain_id import links_of
 from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
 
+# Pairs are compared so that no index but that of pairs will do, and a literal LIMIT tells a planner
+# that does not know the other one how few rows there are.
 _OLD = Statement("""
 SELECT chain_id FROM chains
-WHERE partner_id = :partner_id AND chain_id > :after AND chain_id < :before
-ORDER BY chain_id LIMIT :room
+WHERE (partner_id, chain_id) > (:partner_id, :after)
+    AND (partner_id, chain_id) < (:partner_id, :before)
+ORDER BY partner_id, chain_id LIMIT :room
 """)
 _OLD_WITH_CONTENT = Statement("""
 SELECT chain_id FROM chains
-WHERE partner_id = :partner_id AND chain_id > :after AND chain_id < :before
+WHERE (partner_id, chain_id) > (:partner_id, :after)
+    AND (partner_id, chain_id) < (:partner_id, :before)
     AND content_removed_at IS NULL
-ORDER BY chain_id LIMIT :room
+ORDER BY partner_id, chain_id LIMIT :room
 """)
 _STILL_OPEN = Statement("""
 SELECT 1 FROM links WHERE link_id >= :first AND link_id <= :last AND state < 50
@@ -125,15 +129,17 @@ _OLDEST_VISIT = Statement("""
 SELECT at FROM clicks WHERE partner_id = :partner_id ORDER BY at LIMIT 1
 """)
 _REMOVE_VISITS = Statement("""
-DELETE FROM clicks WHERE click_id IN (
+WITH old AS MATERIALIZED (
     SELECT click_id FROM clicks WHERE partner_id = :partner_id AND at < :before
     ORDER BY at LIMIT :room)
+DELETE FROM clicks WHERE click_id IN (SELECT click_id FROM old LIMIT 250)
 RETURNING click_id
 """)
 _OLDEST_INBOUND = Statement("SELECT received_at FROM mo_messages ORDER BY received_at LIMIT 1")
 _REMOVE_INBOUND = Statement("""
-DELETE FROM mo_messages WHERE mo_id IN (
+WITH old AS MATERIALIZED (
     SELECT mo_id FROM mo_messages WHERE received_at < :before ORDER BY received_at LIMIT :room)
+DELETE FROM mo_messages WHERE mo_id IN (SELECT mo_id FROM old LIMIT 250)
 RETURNING mo_id
 """)
 

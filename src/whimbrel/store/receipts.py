@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from whimbrel.clock import MINUTE
+from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import Seen
 from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.segments import part_count
 from whimbrel.domain.status import LinkState
-from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Row, Statement, Steps, ask_one
 from whimbrel.store.links import LinkEvent, Moved, move_links
 from whimbrel.store.parts import PartReceipt, move_parts
 
@@ -33,6 +33,12 @@ _IN_FLIGHT = Statement("""
 SELECT l.link_id, l.attempt, l.state, l.text, l.sender
 FROM links l JOIN chains c ON c.chain_id = l.chain_id
 WHERE l.state IN (10, 20) AND c.dest_addr = :subscriber AND l.channel = 'SMS'
+""")
+_UNEXPLAINED = Statement("""
+SELECT l.sender FROM submits s
+JOIN links l ON l.link_id = s.link_id JOIN chains c ON c.chain_id = l.chain_id
+WHERE s.outcome = 'no answer' AND s.provider_id IS NULL AND s.ended_at >= :since
+  AND s.link_id <> :link_id AND l.channel = 'SMS' AND c.dest_addr = :subscriber
 """)
 _ADOPT = Statement("""
 UPDATE submits SET provider_id = :provider_id
@@ -57,6 +63,11 @@ _PARKED_FOR = Statement("""
 SELECT receipt, received_at FROM parked_receipts
 WHERE provider_id = :provider_id AND received_at >= :since
 """)
+# One statement: what is parked between a look and a removal would be removed without a look.
+_UNPARK = Statement("""
+DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since
+RETURNING receipt, received_at
+""")
 _ANY_PARKED = Statement("SELECT 1 FROM parked_receipts LIMIT 1")
 _PARKED_MEANWHILE = Statement("""
 SELECT p.provider_id, l.attempted_at
@@ -65,22 +76,25 @@ JOIN parked_receipts p ON p.received_at >= l.attempted_at
 WHERE l.link_id = :link_id AND l.channel = 'SMS'
   AND p.receipt LIKE '%"subscriber":"' || c.dest_addr || '"%'
 """)
-_UNPARK = Statement(
-    "DELETE FROM parked_receipts WHERE provider_id = :provider_id AND received_at >= :since"
-)
+# Not EXISTS: PostgreSQL would rather read all submits and all parts than ask for each of many.
 _MATCHABLE = Statement("""
 SELECT p.provider_id FROM parked_receipts p
 WHERE p.received_at >= :since
-  AND (EXISTS (SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id)
-       OR EXISTS (SELECT 1 FROM parts q WHERE q.provider_id = p.provider_id))
+  AND coalesce((SELECT 1 FROM submits s WHERE s.provider_id = p.provider_id LIMIT 1),
+               (SELECT 1 FROM parts q WHERE q.provider_id = p.provider_id LIMIT 1)) = 1
 LIMIT 1000
 """)
+_FORGETTABLE = Statement("""
+SELECT provider_id, state, sender FROM parked_receipts
+WHERE received_at < :before ORDER BY received_at LIMIT 1000 /*postgres FOR UPDATE SKIP LOCKED*/
+""")
 _FORGET_PARKED = Statement("""
-DELETE FROM parked_receipts WHERE (provider_id, state, sender) IN (
-    SELECT provider_id, state, sender FROM parked_receipts WHERE received_at < :before LIMIT 1000)
+DELETE FROM parked_receipts
+WHERE provider_id = :provider_id AND state = :state AND sender = :sender
 """)
 
 _SAME_END = 9  # digits: an SMSC may write a number with another prefix
+_LONGEST_LIFETIME = 2 * DAY  # of an SMS; nothing is heard of it after that
 _CLOCK_SET_BACK = 1 * MINUTE  # by how much our clock may have been, between a receipt and an answer
 
 
@@ -141,17 +155,18 @@ def _owners(received: list[ReceivedReceipt]) -> Steps[list[_Owner | None]]:
                 owners[index] = _Owner(receipt.link_id or 0, receipt.attempt)
     for index, owner in enumerate(owners):
         if owner is None:
-            owners[index] = yield from _by_number(received[index].receipt)
+            owners[index] = yield from _by_number(received[index])
     return owners
 
 
-def _by_number(receipt: Receipt) -> Steps[_Owner | None]:
+def _by_number(received: ReceivedReceipt) -> Steps[_Owner | None]:
     """Find the submit that got this number, in any spelling.
 
     A number may have been given out before, or mean another message in another spelling: the
     subscriber decides where the receipt names one, then the newest. An alias is believed only if
     the subscriber is the right one.
     """
+    receipt = received.receipt
     for number in (receipt.provider_id, *receipt.aliases):
         rows = yield from ask_one(_BY_PROVIDER_ID, number)
         ours = sorted(row for row in rows if row[3] in {receipt.sender, *receipt.senders})
@@ -161,23 +176,30 @@ def _by_number(receipt: Receipt) -> Steps[_Owner | None]:
         if same:
             link_id, attempt, part, *_ = same[-1]
             return _Owner(link_id, attempt, part)
-    return (yield from _adopted(receipt)) if receipt.subscriber else None
+    return (yield from _adopted(received)) if receipt.subscriber else None
 
 
-def _adopted(receipt: Receipt) -> Steps[_Owner | None]:
+def _adopted(received: ReceivedReceipt) -> Steps[_Owner | None]:
     """Take a number that nobody knows for that of the one submit that had no answer.
 
     Where the channel has no echo, this alone saves a message whose answer was lost with the
     connection from going twice. Only a message of one part, to this subscriber, from this account;
     and none while another's answer may still come, for the number may be in that
-    (`adopt_parked` looks again).
+    (`adopt_parked` looks again). None either while the receipt may be about another one that never
+    had an answer, though that has ended or is queued again: a message that was never sent would be
+    told delivered.
     """
+    receipt = received.receipt
     rows = yield from ask_one(_IN_FLIGHT, receipt.subscriber)
     in_flight = [row for row in rows if row[4] in {receipt.sender, *receipt.senders}]
     if len(in_flight) != 1:
         return None
     link_id, attempt, state, text, _ = in_flight[0]
     if state != LinkState.UNSURE or part_count(text) > 1:
+        return None
+    since = received.received_at - _LONGEST_LIFETIME
+    others = yield from ask_one(_UNEXPLAINED, since, link_id, receipt.subscriber)
+    if any(sender in {receipt.sender, *receipt.senders} for (sender,) in others):
         return None
     yield Do(_ADOPT, [(receipt.provider_id, link_id, attempt)])
     return _Owner(link_id, attempt)
@@ -248,19 +270,17 @@ def _event(received: ReceivedReceipt, attempt: int) -> Seen:
 
 
 def _park(received: list[ReceivedReceipt]) -> Steps[None]:
-    yield Do(
-        _PARK,
-        [
-            (
-                receipt.provider_id,
-                receipt.state,
-                receipt.sender,
-                msgspec.json.encode(receipt).decode(),
-                received_at,
-            )
-            for receipt, received_at in received
-        ],
-    )
+    parked = [
+        (
+            receipt.provider_id,
+            receipt.state,
+            receipt.sender,
+            msgspec.json.encode(receipt).decode(),
+            received_at,
+        )
+        for receipt, received_at in received
+    ]
+    yield Do(_PARK, sorted(parked, key=lambda row: row[:3]))  # the order of all writers
 
 
 class Early(NamedTuple):
@@ -278,19 +298,27 @@ def match_parked(numbers: list[Early]) -> Steps[list[Moved]]:
     parked = yield from ask_one(_ANY_PARKED)
     if not parked:
         return []
-    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in numbers]
+    spans = [(number, began_at - _CLOCK_SET_BACK) for number, began_at in sorted(numbers)]
     answers = yield Ask(_PARKED_FOR, spans)
+    waiting = _parked(answers)
+    if not waiting:
+        return []
+    # Who parks holds chains by then; so do we, before we touch what is parked.
+    owners = yield from _owners(waiting)
+    yield Hold(chain_of(owner.link_id) for owner in owners if owner)
+    answers = yield Ask(_UNPARK, spans)
+    filed = yield from record_receipts(_parked(answers))
+    return [one.moved for one in filed if one.moved]
+
+
+def _parked(answers: list[list[Row]]) -> list[ReceivedReceipt]:
+    """Return receipts as they were parked, in the order in which they are to be filed."""
     waiting = [
         ReceivedReceipt(msgspec.json.decode(text, type=Receipt), received_at)
         for rows in answers
         for text, received_at in rows
     ]
-    if not waiting:
-        return []
-    waiting.sort(key=lambda one: (one.received_at, one.receipt.state))
-    yield Do(_UNPARK, spans)
-    filed = yield from record_receipts(waiting)
-    return [one.moved for one in filed if one.moved]
+    return sorted(waiting, key=lambda one: (one.received_at, one.receipt.state))
 
 
 def adopt_parked(link_ids: list[int]) -> Steps[list[Moved]]:
@@ -325,5 +353,5 @@ def sweep_parked(sweeps: list[ParkedSweep]) -> Steps[list[list[Moved]]]:
         rows = yield from ask_one(_MATCHABLE, since)
         numbers = dict.fromkeys(Early(provider_id, since) for (provider_id,) in rows)
         moved.append((yield from match_parked(list(numbers))))
-        yield Do(_FORGET_PARKED, [(forget_before,)])
+        yield Do(_FORGET_PARKED, (yield from ask_one(_FORGETTABLE, forget_before)))
     return moved

@@ -98,13 +98,14 @@ WITH RECURSIVE busy(lane) AS (
 SELECT lane, (SELECT min(next_at) FROM reports WHERE state = 1 AND lane = busy.lane)
 FROM busy WHERE lane IS NOT NULL
 """)
+# The literal LIMIT tells a planner that does not know the other one how few reports there are.
 _CLAIM = Statement("""
 WITH due AS MATERIALIZED (
     SELECT report_id FROM reports WHERE state = 1 AND lane = :lane AND next_at <= :now
     ORDER BY next_at LIMIT :room /*postgres FOR NO KEY UPDATE SKIP LOCKED*/
 )
 UPDATE reports SET next_at = :lease_until, node_id = :node_id
-WHERE report_id IN (SELECT report_id FROM due)
+WHERE report_id IN (SELECT report_id FROM due LIMIT 1000)
 RETURNING report_id
 """)
 _CONTENT = Statement("""

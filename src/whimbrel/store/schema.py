@@ -104,6 +104,7 @@ links = Table(
     Index("links_unsettled", "expires_at", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
 )
 
+_UNEXPLAINED = text("outcome = 'no answer' AND provider_id IS NULL")
 submits = Table(
     "submits",
     metadata,
@@ -117,6 +118,8 @@ submits = Table(
     Column("detail", Text),
     Index("submits_provider_id", "provider_id", sqlite_where=text("provider_id IS NOT NULL"),
           postgresql_where=text("provider_id IS NOT NULL")),
+    Index("submits_unexplained", "ended_at", sqlite_where=_UNEXPLAINED,
+          postgresql_where=_UNEXPLAINED),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
@@ -336,6 +339,15 @@ allowances = Table(
     Column("partner_id", BigInteger, primary_key=True, autoincrement=False),
     Column("spent_until", BigInteger, nullable=False),
 )
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("mark", BigInteger, nullable=False),
+    Column("left_at", BigInteger, nullable=False),
+)
+"""By which a writer to PostgreSQL finds out whether its last transaction was committed."""
 
 SERIALS = {
     table.name: next(iter(table.primary_key.columns)).name

@@ -1,6 +1,8 @@
 """Runs migrations: the one module that knows Alembic, and is slow to import."""
 
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from alembic import command
 from alembic.config import Config
@@ -9,10 +11,14 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
+from whimbrel.store.connecting import connected
 from whimbrel.store.engine import StoreUnavailable
+from whimbrel.store.refusals import REFUSALS, refusal
 
 _UPGRADE_LOCK = 0x57_48_49_4D  # "WHIM"
+_TABLE_LOCK_SECONDS = 10  # whoever waits for a table makes all others wait behind him
 
 
 def run(path: Path | str, revision: str) -> None:
@@ -36,17 +42,29 @@ async def run_postgres(url: str, revision: str) -> None:
 
     Raises `StoreUnavailable`.
     """
-    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}")
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        connect_args={
+            # The driver reads the URL, as for the store: it knows more forms than SQLAlchemy. Our
+            # names for statements are not to meet others' behind PgBouncer.
+            "async_creator_fn": partial(connected, url),
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"whimbrel_{uuid4()}",
+        },
+    )
     try:
         async with engine.begin() as connection:
+            await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_TABLE_LOCK_SECONDS}s'")
             await connection.run_sync(lambda one: command.upgrade(_config(one), revision))
     except CommandError as error:
         raise StoreUnavailable(
             f"store.url: {error}: were the tables made by a newer Whimbrel?"
         ) from error
-    except (DBAPIError, OSError) as error:
-        raise StoreUnavailable(f"store.url: {getattr(error, 'orig', error)}") from error
+    except (*REFUSALS, DBAPIError) as error:
+        raise StoreUnavailable(f"store.url: {refusal(error)}") from error
     finally:
         await engine.dispose()
 

@@ -1,0 +1,75 @@
+"""The statements that are run again and again, and the index by which each finds its rows."""
+
+import pytest
+
+from whimbrel.store import (
+    allowances,
+    chains,
+    click_reports,
+    clicks,
+    holdings,
+    links,
+    nodes,
+    numbering,
+    parts,
+    purge,
+    receipts,
+    reports,
+    short_urls,
+    submits,
+    timers,
+)
+from whimbrel.store.engine import Statement
+
+MODULES = [
+    *(allowances, chains, click_reports, clicks, holdings, links, nodes, numbering, parts, purge),
+    *(receipts, reports, short_urls, submits, timers),
+]
+STATEMENTS = [
+    pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
+    for module in MODULES
+    for name, value in vars(module).items()
+    if isinstance(value, Statement)
+]
+INDEXES = {
+    (chains, "_BY_REF"): "chains_dedupe_ref",
+    (chains, "_BY_CONTENT"): "chains_content_key",
+    (chains, "_LANES"): "links_due",
+    (chains, "_CLAIM"): "links_due",
+    (timers, "_EXPIRED"): "links_unsettled",
+    (timers, "_LIMBO"): "links_limbo",
+    (timers, "_FALLING"): "links_held",
+    (timers, "_BLOCKED"): "links_passable",
+    (receipts, "_BY_PROVIDER_ID"): "submits_provider_id",
+    (receipts, "_IN_FLIGHT"): "links_limbo",
+    (receipts, "_MATCHABLE"): "parked_receipts_received_at",
+    (receipts, "_FORGETTABLE"): "parked_receipts_received_at",
+    (short_urls, "_SHARED_AGAIN"): "short_urls_shared",
+    (reports, "_INSERT"): "reports_open",
+    (reports, "_LANES"): "reports_due",
+    (reports, "_CLAIM"): "reports_due",
+    (reports, "_PROMOTE"): "reports_open",
+    (click_reports, "_INSERT"): "reports_open",
+    (purge, "_OLD"): "chains_partner",
+    (purge, "_OLD_WITH_CONTENT"): "chains_with_content",
+    (purge, "_STILL_OPEN"): "reports_open",
+    (purge, "_REMOVE_REPORTS"): "reports_link_status",
+    (purge, "_FORGET_WHOSE"): "short_urls_chain",
+    (purge, "_OLDEST_VISIT"): "clicks_partner",
+    (purge, "_REMOVE_VISITS"): "clicks_partner",
+    (purge, "_OLDEST_INBOUND"): "mo_messages_received_at",
+    (purge, "_REMOVE_INBOUND"): "mo_messages_received_at",
+    (nodes, "_SUBMITTING"): "links_limbo",
+    (nodes, "_RELEASE_REPORTS"): "reports_claimed",
+    (clicks, "_ENDED"): "short_urls_expires",
+    (clicks, "_IDLE"): "short_urls_idle",
+    (clicks, "_FORGET_VISITS"): "clicks_uid",
+    (reports, "_STEP_BACK"): "reports_open",
+}
+IN_ORDER = [
+    *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
+    (chains, "_CLAIM"),
+    (reports, "_CLAIM"),
+    (receipts, "_FORGETTABLE"),
+    *((purge, name) for name in ("_OLD", "_OLD_WITH_CONTENT", "_REMOVE_VISITS", "_REMOVE_INBOUND")),
+]

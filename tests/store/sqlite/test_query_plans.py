@@ -1,0 +1,82 @@
+"""Each statement that is run again and again finds its rows by an index, however many there are."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS
+from tests.support.builders import Database
+from whimbrel.store import (
+    holdings,
+    nodes,
+    numbering,
+    purge,
+    receipts,
+    reports,
+    short_urls,
+)
+from whimbrel.store.engine import Statement
+from whimbrel.store.sqlite import connect
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(tmp_path / "whimbrel.db")
+
+
+SHORT = {"SCAN busy", "SCAN due", "SCAN old", "SCAN CONSTANT ROW"}
+"""What a statement scans of its own making: the lanes so far, what is due, the row to insert."""
+MAY_SCAN = {
+    # As many as are under way or had no answer.
+    (receipts, "_IN_FLIGHT"): {"SCAN l USING INDEX links_limbo"},
+    (nodes, "_SUBMITTING"): {"SCAN links USING INDEX links_limbo"},
+    # At an operator's command.
+    (reports, "_OF_PARTNER"): {"SCAN r"},
+    # A few rows, one for each length.
+    (short_urls, "_USED"): {"SCAN uid_spaces"},
+    # At most nine rows.
+    (numbering, "_REVISION"): {"SCAN numbering_imports"},
+    (numbering, "_IMPORTS"): {"SCAN i"},
+    # A single row.
+    (receipts, "_ANY_PARKED"): {
+        "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"
+    },
+    (purge, "_OLDEST_INBOUND"): {"SCAN mo_messages USING COVERING INDEX mo_messages_received_at"},
+    # At most 64 rows, and as many as are held.
+    (nodes, "_ALL"): {"SCAN nodes"},
+    (nodes, "_LET_GO"): {"SCAN holdings"},
+    (holdings, "_ALL"): {"SCAN holdings"},
+}
+
+
+def plan_of(database: Database, module: ModuleType, name: str) -> list[str]:
+    statement: Statement = getattr(module, name)
+    connection = connect(database.path)
+    try:
+        rows = connection.execute(
+            f"EXPLAIN QUERY PLAN {statement.numbered('?')}", (None,) * len(statement.names)
+        ).fetchall()
+    finally:
+        connection.close()
+    return [detail for *_, detail in rows]
+
+
+@pytest.mark.parametrize(("module", "name"), STATEMENTS)
+def test_a_statement_scans_no_table(module: ModuleType, name: str, database: Database) -> None:
+    plan = plan_of(database, module, name)
+    scans = {step for step in plan if step.startswith("SCAN")}
+    assert scans - SHORT - MAY_SCAN.get((module, name), set()) == set()
+
+
+@pytest.mark.parametrize(("module", "name"), INDEXES)
+def test_a_hot_statement_uses_its_index(module: ModuleType, name: str, database: Database) -> None:
+    plan = plan_of(database, module, name)
+    assert any(INDEXES[module, name] in step for step in plan), plan
+
+
+@pytest.mark.parametrize(("module", "name"), IN_ORDER)
+def test_what_is_due_first_is_found_without_sorting(
+    module: ModuleType, name: str, database: Database
+) -> None:
+    assert not [step for step in plan_of(database, module, name) if "B-TREE" in step]
