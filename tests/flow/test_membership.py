@@ -10,7 +10,7 @@ from tests.support.builders import Database, a_chain, accept, claim
 from tests.support.clock import START, FakeClock
 from tests.support.nodes import nodes_of
 from whimbrel.clock import HOUR, SECOND
-from whimbrel.domain.chain_id import NumbersUsedUp
+from whimbrel.domain.chain_id import ChainIds, NumbersUsedUp
 from whimbrel.domain.status import LinkState
 from whimbrel.flow.membership import BEAT_SECONDS, FENCE_SECONDS, LEASE_SECONDS
 from whimbrel.store.engine import Store
@@ -281,6 +281,17 @@ async def test_the_only_process_takes_over_at_once(
     assert database.link()["due_at"] == START + GRACE
     assert again.count("interrupted_submits_total") == 1
     assert len(await alive(store)) == 1
+
+
+async def test_nodes_number_behind_the_only_process_whose_clock_ran_ahead(
+    store: SqliteStore, clock: FakeClock
+) -> None:
+    """As after a copy into PostgreSQL: its numbers go wherever its clock has been."""
+    only = await Node(store, clock, alone=True).start()
+    last = only.membership.chain_ids.next(START + HOUR)
+    await only.membership.leave()
+    begin = (await nodes_of(store))[only.membership.node_id].numbers_until
+    assert ChainIds(only.membership.node_id, begin=begin).next(START) > last
 
 
 async def test_a_successor_in_the_same_place_takes_over_at_once(

@@ -43,6 +43,11 @@ class ChainIds:
         self._next = self._first_of(second)
         self.until = until
 
+    @property
+    def used_until(self) -> int:
+        """The first moment of which no number was made, nor of a later one."""
+        return moment_after(self._next - 1) if self._next else 0
+
     def next(self, now: int) -> int:
         """Return a new number at the moment `now` (milliseconds UTC). Raises `NumbersUsedUp`."""
         number = max(self._first_of(now // SECOND - _EPOCH), self._next)

@@ -177,13 +177,17 @@ class Membership:
 
     async def leave(self) -> None:
         """Give everything back. What is under way must have ended."""
+        if self._member.alone:
+            await self._beat()  # which says how far its numbers go
         now = self._clock.now()
         departure = Departure(self.node_id, self._token, now, now + self._grace)
         await self._store.write(bury_nodes, departure)
 
     async def _beat(self) -> bool:
         began, now = self._clock.elapsed(), self._clock.now()
-        beat = Beat(now, now + _NUMBERS_AHEAD, self.node_id, self._token)
+        # The only process makes numbers whatever its clock does: whoever comes next begins behind.
+        numbers_until = max(now + _NUMBERS_AHEAD, self.chain_ids.used_until)
+        beat = Beat(now, numbers_until, self.node_id, self._token)
         until = await self._store.write(beat_nodes, beat)
         if until is None:
             return False
