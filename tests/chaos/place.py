@@ -16,7 +16,7 @@ from tests.chaos.network import Stretch
 from tests.chaos.options import LAYOUTS, Options
 from tests.chaos.orders import ACCOUNTS, BROKEN, NUMBERS, PARTNERS, PASSWORD
 from tests.chaos.receiver import Receiver
-from tests.support.postgres import OwnPostgres
+from tests.support.own_postgres import OwnPostgres
 from tests.support.processes import WHIMBREL, Installation, free_ports
 from whimbrel.store.migrate import upgrade_postgres
 
@@ -114,7 +114,7 @@ class Place:
         self.folder = folder
         self.postgres: OwnPostgres | None = None
         if options.engine == "postgres":
-            self.postgres = OwnPostgres(folder)
+            self.postgres = OwnPostgres()
         meta = free_ports(1)
         store = {"url": self.postgres.url} if self.postgres else {"path": "whimbrel.db"}
         installation = Installation(
@@ -185,6 +185,11 @@ class Place:
             self.receiver.close()
             if self.postgres is not None:
                 await asyncio.to_thread(self.postgres.stop, signal.SIGQUIT)
+
+    def clear(self) -> None:
+        """Remove PostgreSQL's folder."""
+        if self.postgres is not None:
+            self.postgres.end()
 
     async def _end_nodes(self) -> None:
         await asyncio.gather(*(node.end() for node in self.nodes))
