@@ -14,7 +14,7 @@ from tests.chaos.load import Load
 from tests.chaos.place import Place
 
 _SHOWN = 5
-console = Console(width=120, highlight=False)
+console = Console(width=170, highlight=False)
 
 
 def log_lines(place: Place) -> list[dict[str, Any]]:
