@@ -150,8 +150,8 @@ _KEEP_ATTEMPT = Statement("""
 INSERT INTO report_attempts (report_id, attempt, ended_at, latency, http_status, answer)
 VALUES (:report_id, :attempt, :ended_at, :latency, :http_status, :answer) ON CONFLICT DO NOTHING
 """)
-# `+ 0` keeps PostgreSQL from the index of open reports: where there were none when it last looked, it
-# would read all of them for one, whatever their number is by now.
+# `+ 0` keeps PostgreSQL from the index of open reports: where there were none when it last looked,
+# it would read all of them for one, whatever their number is by now.
 _SETTLE = Statement("""
 UPDATE reports SET state = CASE WHEN :state = 1 THEN state ELSE :state END,
     attempts = :attempt, failures = :failures, next_at = :next_at, node_id = NULL
