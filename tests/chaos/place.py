@@ -186,6 +186,11 @@ class Place:
             if self.postgres is not None:
                 await asyncio.to_thread(self.postgres.end)
 
+    def clear(self) -> None:
+        """Remove PostgreSQL's folder."""
+        if self.postgres is not None:
+            self.postgres.end()
+
     async def _end_nodes(self) -> None:
         await asyncio.gather(*(node.end() for node in self.nodes))
         for node in self.nodes:

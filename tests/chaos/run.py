@@ -38,19 +38,19 @@ async def run(options: Options) -> Outcome:
     """Run, print, and tell what came of it. The folder of a bad run is kept."""
     folder = options.keep or Path(tempfile.mkdtemp(prefix="whimbrel-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    outcome = None
+    place, outcome = Place(folder, options), None
     try:
-        outcome = await _run(options, folder)
+        outcome = await _run(options, place)
     finally:
         if outcome and outcome.kept and options.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
+            place.clear()
         else:
-            told.console.print(f"kept: {folder}")
+            told.console.print("kept:", folder, place.postgres and place.postgres.folder)
     return outcome
 
 
-async def _run(options: Options, folder: Path) -> Outcome:
-    place = Place(folder, options)
+async def _run(options: Options, place: Place) -> Outcome:
     load = Load(place.urls, options.seed, options.messages)
     hand = Hand(place, options, time.time)
     binds: list[Sample] = []
@@ -67,7 +67,7 @@ async def _run(options: Options, folder: Path) -> Outcome:
         await audit_places(place, audit)
         codes = {node.name: await node.stop() for node in place.nodes}
         await audit_end(place, codes, audit)
-        (folder / "harm.txt").write_text("\n".join(hand.told) + "\n")
+        (place.folder / "harm.txt").write_text("\n".join(hand.told) + "\n")
         told.console.print(f"{options}\n")
         if outage is not None:
             told.console.print(table_of(load, outage))

@@ -14,7 +14,7 @@ from tests.chaos.load import Load
 from tests.chaos.place import Place
 
 _SHOWN = 5
-console = Console(width=120, highlight=False)
+console = Console(width=170, highlight=False)
 
 
 def log_lines(place: Place) -> list[dict[str, Any]]:
@@ -30,7 +30,10 @@ def log_lines(place: Place) -> list[dict[str, Any]]:
 
 
 def take_overs(place: Place, hand: Hand) -> list[float]:
-    """Return how long each node that was killed or stood still was not taken over."""
+    """Return how long each node that was killed was not taken over.
+
+    Without those that were killed again before: which of them a log speaks of, it does not say.
+    """
     gone: list[tuple[str, float]] = []
     for line in log_lines(place):
         if line["event"] == "node_is_gone":
@@ -38,9 +41,11 @@ def take_overs(place: Place, hand: Hand) -> list[float]:
             gone.append((str(line["name"]), at))
     lasted = []
     for down in hand.downs:
-        later = [at - down.began for name, at in gone if name == down.node and at > down.began]
+        again = [one.began for one in hand.downs if one.node == down.node]
+        next_at = min((at for at in again if at > down.began), default=float("inf"))
+        later = [at for name, at in gone if name == down.node and down.began < at < next_at]
         if later and down.kind == "kill":
-            lasted.append(min(later))
+            lasted.append(min(later) - down.began)
     return lasted
 
 

@@ -150,10 +150,12 @@ _KEEP_ATTEMPT = Statement("""
 INSERT INTO report_attempts (report_id, attempt, ended_at, latency, http_status, answer)
 VALUES (:report_id, :attempt, :ended_at, :latency, :http_status, :answer) ON CONFLICT DO NOTHING
 """)
+# `+ 0` keeps PostgreSQL from the index of open reports: where there were none when it last looked,
+# it would read all of them for one, whatever their number is by now.
 _SETTLE = Statement("""
 UPDATE reports SET state = CASE WHEN :state = 1 THEN state ELSE :state END,
     attempts = :attempt, failures = :failures, next_at = :next_at, node_id = NULL
-WHERE report_id = :report_id AND state IN (0, 1)
+WHERE report_id = :report_id AND state + 0 IN (0, 1)
 """)  # a failed one that a redelivery has put behind another meanwhile stays held
 _PROMOTE = Statement("""
 UPDATE reports SET state = 1, next_at = :now
@@ -200,7 +202,7 @@ def record_report_attempts(attempts: list[ReportAttempt]) -> Steps[list[None]]:
 
 _PUT_BACK = Statement("""
 UPDATE reports SET next_at = :next_at, node_id = NULL
-WHERE report_id = :report_id AND state IN (0, 1) AND node_id = :node_id
+WHERE report_id = :report_id AND state + 0 IN (0, 1) AND node_id = :node_id
 """)
 
 
