@@ -52,19 +52,24 @@ async def serve(
     gateway_base(settings)  # refuses a domain that is none before anything is opened
     stop, server = stop or asyncio.Event(), settings.server
     alone = contextlib.nullcontext() if settings.store.url else locked(Path(settings.store.path))
-    with alone, signals_set(stop):
+    with contextlib.ExitStack() as held:
+        held.enter_context(alone)
+        held.enter_context(signals_set(stop))
+        # Before anything is taken over: an address that is in use is told at once.
+        listener = listener or listen(server.host, server.port)
+        held.enter_context(contextlib.closing(listener))
         store = await open_store(settings.store)
         is_alone = not settings.store.url
         gateway = Gateway(settings, store, clock or SystemClock(), alone=is_alone, post=post)
         try:
             await gateway.start()
-            host, port, watch_port = server.host, server.port, settings.cluster.watch_port
+            host, watch_port = server.host, settings.cluster.watch_port
             sites = []
             if watch_port:  # first, since it may be taken
                 watcher = listen(host, watch_port)
                 sites.append(serve_app(gateway.watch_site, host, 0, stop=stop, listener=watcher))
             sites.append(
-                serve_app(gateway.site, host, port, stop=stop, on_ready=on_ready, listener=listener)
+                serve_app(gateway.site, host, 0, stop=stop, on_ready=on_ready, listener=listener)
             )
             with collector_calmed():
                 await asyncio.gather(*sites)

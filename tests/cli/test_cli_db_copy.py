@@ -16,7 +16,7 @@ from tests.support.postgres import PostgresDatabase
 from tests.support.processes import finished, running, write_settings
 from tests.support.runner import runner
 from whimbrel.app import locked
-from whimbrel.store import copy_source
+from whimbrel.store.copy import source as copy_source
 from whimbrel.store.copy.source import COPIED, key_of
 from whimbrel.store.migrate import newest_revision, upgrade, upgrade_postgres
 from whimbrel.store.schema import SERIALS, metadata

@@ -86,8 +86,8 @@ async def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
             await receiver.until(lambda: all_told(receiver), within=60)
             in_sandbox = await ask(http, f"{place.sandbox_url}/sandbox/messages/count")
 
-    resubmitted = logged_links(gateways, "submits_without_answer_or_receipt_go_again")
-    cut_off = logged_links(gateways, "submits_were_interrupted")
+    resubmitted = logged(gateways, "submits_without_answer_or_receipt_go_again", "links")
+    cut_off = logged(gateways, "node_is_gone", "submits_under_way")
     told = Counter(len(posts) for posts in receiver.posts.values())
     print(
         f"accepted {len(load.accepted)}, interrupted requests {load.interrupted}, "
@@ -110,7 +110,7 @@ def all_told(receiver: Receiver) -> bool:
     )
 
 
-def logged_links(gateways: list[Running], event: str) -> int:
-    """Add up the links that the gateways' logs tell of under an event."""
+def logged(gateways: list[Running], event: str, member: str) -> int:
+    """Add up what the gateways' logs tell under an event."""
     lines = [line for gateway in gateways for line in gateway.errors if event in line]
-    return sum(json.loads(line)["links"] for line in lines)
+    return sum(json.loads(line)[member] for line in lines)

@@ -19,7 +19,7 @@ from tests.support.gateway import (
     running_gateway,
 )
 from tests.web.wire import Answer, a_text, write_lock
-from whimbrel import app
+from whimbrel import gateway as gateway_module
 from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain.partner import Profile
 from whimbrel.domain.short_url import ShortUrlMode
@@ -419,7 +419,7 @@ async def test_what_is_known_leads_on_while_the_store_cannot_be_read(tmp_path: P
 
 async def test_a_clean_stop_loses_no_click(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Visits are written at the stop alone; a second gateway on the store sees them all."""
-    monkeypatch.setattr(app, "_CLICKS_SECONDS", 3_600.0)
+    monkeypatch.setattr(gateway_module, "_CLICKS_SECONDS", 3_600.0)
     profile = a_profile(short_urls=ShortUrlMode.PER_SUBSCRIBER)
     async with running_gateway(
         tmp_path, settings=short_settings(), partners={"shop": profile}

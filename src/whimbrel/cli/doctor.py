@@ -45,7 +45,7 @@ def doctor(config: ConfigOption = None) -> None:
     findings += asyncio.run(_check_network(settings))
     for subject, good, text in findings:
         sign = "[green]ok  [/]" if good else "[red]FAIL[/]"
-        console.print(f"{sign} {subject}: {escape(text)}")
+        console.print(f"{sign} {subject}: {escape(text)}", soft_wrap=True)
     if not all(finding.good for finding in findings):
         raise SystemExit(1)
 
