@@ -7,13 +7,16 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
+
 from whimbrel.clock import Clock, SystemClock
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.gateway import Gateway
 from whimbrel.serving import OnReady, collector_calmed, listen, serve_app, signals_set
 from whimbrel.settings import Settings
-from whimbrel.store.opening import open_store
+from whimbrel.store.opening import open_store, risk_of
 
+_log = structlog.get_logger(__name__)
 __all__ = ["AlreadyRunning", "Gateway", "locked", "serve"]
 
 
@@ -59,6 +62,8 @@ async def serve(
         listener = listener or listen(server.host, server.port)
         held.enter_context(contextlib.closing(listener))
         store = await open_store(settings.store)
+        if risk := risk_of(store):
+            _log.warning("store_is_at_risk", why=risk)
         is_alone = not settings.store.url
         gateway = Gateway(settings, store, clock or SystemClock(), alone=is_alone, post=post)
         try:

@@ -72,12 +72,15 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
         sections={
             "store": {"url": url},
             "cluster": {"name": "host", "watch_port": free_ports(WORKERS)},
+            # What a worker had claimed when it was killed goes again soon, gone or not.
+            "dispatch": {"ambiguity_grace_seconds": 2.0},
         },
     )
     receiver, database = Receiver(), PostgresDatabase(url)
     await installation.add_partner(
-        LOGIN, PASSWORD, "--default-sender", "WHIMBREL", "--report-url", receiver.url
-    )
+        LOGIN, PASSWORD, "--default-sender", "WHIMBREL", "--report-url", receiver.url,
+        "--unanswered", "resend",
+    )  # fmt: skip
     async with AsyncExitStack() as stack:
         stack.callback(database.close)
         await stack.enter_async_context(receiver.up())

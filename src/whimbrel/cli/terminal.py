@@ -77,11 +77,6 @@ def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     if not settings.store.url and not folder.is_dir():
         fail(f"store.path: there is no folder {folder}")
 
-    if settings.store.url:
-        from whimbrel.logs import configure_logs  # noqa: PLC0415 - SQLite has nothing to say
-
-        configure_logs("error")
-
     async def run() -> T:
         store = await open_store(settings.store)
         try:

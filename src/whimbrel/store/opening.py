@@ -30,6 +30,11 @@ async def open_store(settings: StoreSettings) -> Store:
     return store
 
 
+def risk_of(store: Store) -> str | None:
+    """Return what an operator should know of an open store; None: nothing."""
+    return getattr(store, "risk", None)
+
+
 def limits_of(settings: StoreSettings) -> PoolLimits:
     """Return how the settings bound the use of PostgreSQL."""
     return PoolLimits(

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-import structlog
-
 from whimbrel.store.engine import PoolLimits, StoreUnavailable
 
 OLDEST_POSTGRES = 14  # what is older is not maintained any more
-_log = structlog.get_logger(__name__)
 
 
-async def check_server(connection: Any) -> None:
-    """Raise `StoreUnavailable` if the server is too old, or loses what it has answered."""
+async def check_server(connection: Any) -> str | None:
+    """Raise `StoreUnavailable` if the server is too old, or loses what it has answered.
+
+    Returns what an operator should know of it all the same; None: nothing.
+    """
     version = connection.get_server_version()
     if version.major < OLDEST_POSTGRES:
         raise StoreUnavailable(
@@ -23,7 +23,8 @@ async def check_server(connection: Any) -> None:
             "set it to on for this database or user"
         )
     if await _setting(connection, "fsync") == "off":
-        _log.warning("postgres_fsync_is_off", risk="a power cut loses what was answered")
+        return "PostgreSQL: fsync is off, so that a power cut loses what was answered"
+    return None
 
 
 async def _setting(connection: Any, name: str) -> str:

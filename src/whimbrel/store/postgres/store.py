@@ -71,6 +71,8 @@ class PostgresStore:
         self._marks = Marks()
         self._waiting = 0
         self._closing = False
+        self.risk: str | None = None
+        """What an operator should know of the server."""
 
     @classmethod
     async def open(cls, url: str, limits: PoolLimits) -> "PostgresStore":
@@ -89,7 +91,7 @@ class PostgresStore:
         store = cls(await pool, limits)
         try:
             async with store._looking() as connection:
-                await check_server(connection)
+                store.risk = await check_server(connection)
         except (asyncpg.PostgresError, *LOST) as error:
             pool.terminate()
             raise unavailable(error) from error
