@@ -30,12 +30,9 @@ from whimbrel.app import locked
 from whimbrel.domain.chain import Taken
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.status import LinkState
-from whimbrel.store.migrate import (
-    newest_revision,
-    postgres_revision,
-    upgrade,
-    upgrade_postgres,
-)
+from whimbrel.store.migrate import upgrade, upgrade_postgres
+from whimbrel.store.postgres.connecting import revision_at
+from whimbrel.store.revisions import newest_revision
 from whimbrel.store.submits import SubmitRecord, record_submits
 
 NEWEST = newest_revision()
@@ -78,7 +75,7 @@ def test_several_upgrades_at_once_do_no_harm() -> None:
 
     runner().run(all_at_once())
 
-    assert runner().run(postgres_revision(url)) == NEWEST
+    assert runner().run(revision_at(url)) == NEWEST
 
 
 def test_tables_of_a_newer_version_are_not_touched(cli: Cli) -> None:

@@ -18,7 +18,8 @@ from tests.support.runner import runner
 from whimbrel.app import locked
 from whimbrel.store.copy import source as copy_source
 from whimbrel.store.copy.source import COPIED, key_of
-from whimbrel.store.migrate import newest_revision, upgrade, upgrade_postgres
+from whimbrel.store.migrate import upgrade, upgrade_postgres
+from whimbrel.store.revisions import newest_revision
 from whimbrel.store.schema import SERIALS, metadata
 
 GREATEST = (1 << 53) - 1

@@ -19,10 +19,10 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.history import tell_stories
-from whimbrel.store.migrate import revisions
 from whimbrel.store.migrations import run
 from whimbrel.store.numbering import numbering_imports
 from whimbrel.store.opening import open_store
+from whimbrel.store.revisions import revisions
 from whimbrel.store.schema import metadata
 from whimbrel.store.senders import paused_senders
 

@@ -19,11 +19,11 @@ from whimbrel.settings import Settings
 from whimbrel.store.copy.copying import Compared, compare_tables, copy_tables
 from whimbrel.store.copy.source import SqliteSource
 from whimbrel.store.copy.target import CopyRefused, PostgresTarget
-from whimbrel.store.migrate import newest_revision, upgrade, upgrade_postgres
+from whimbrel.store.migrate import upgrade, upgrade_postgres
 from whimbrel.store.opening import store_name
-from whimbrel.store.postgres.connecting import connected
+from whimbrel.store.postgres.connecting import revision_at
 from whimbrel.store.postgres.refusals import REFUSALS, refusal
-from whimbrel.store.revisions import revision_fault, revision_of_database, revision_of_file
+from whimbrel.store.revisions import newest_revision, revision_fault, revision_of_file
 
 app = typer.Typer(
     name="db", help="The store: its schema, its condition, its move.", no_args_is_help=True
@@ -61,19 +61,11 @@ def _upgrade_sqlite(settings: Settings) -> str | None:
 
 def _upgrade_postgres(settings: Settings) -> str | None:
     async def upgraded() -> str | None:
-        found = await _revision(settings)
+        found = await revision_at(settings.store.url)
         await upgrade_postgres(settings.store.url)
         return found
 
     return asyncio.run(upgraded())
-
-
-async def _revision(settings: Settings) -> str | None:
-    connection = await connected(settings.store.url)
-    try:
-        return await revision_of_database(connection)
-    finally:
-        await connection.close()
 
 
 @contextlib.contextmanager
@@ -133,7 +125,7 @@ def copy(
 async def _copy(settings: Settings, source: SqliteSource, path: Path, *, verify_only: bool) -> None:
     clock = SystemClock()
     began = clock.elapsed()
-    fault = revision_fault(await _revision(settings))
+    fault = revision_fault(await revision_at(settings.store.url))
     if fault:
         fail(f"store.url: {fault}")
     target = await PostgresTarget.open(settings.store.url)

@@ -5,13 +5,10 @@ is asked first, in a fraction of a millisecond; Alembic and SQLAlchemy, which ta
 than all the rest of a command, are there only for the work itself.
 """
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from whimbrel.store.engine import StoreUnavailable
-
-_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+from whimbrel.store.revisions import newest_revision, revision_of_file, revisions
 
 
 def upgrade(path: Path | str, revision: str | None = None) -> None:
@@ -21,7 +18,7 @@ def upgrade(path: Path | str, revision: str | None = None) -> None:
     by a newer Whimbrel, and `sqlite3.Error` if it cannot be read or changed.
     """
     known = revisions()
-    present = _revision_of(path)
+    present = revision_of_file(Path(path))
     if present == (revision or known[-1]):
         return
     if present is not None and present not in known:
@@ -44,44 +41,3 @@ async def upgrade_postgres(url: str, revision: str | None = None) -> None:
     from whimbrel.store.migrations.run import run_postgres  # noqa: PLC0415 - the same
 
     await run_postgres(url, revision or newest_revision())
-
-
-async def postgres_revision(url: str) -> str | None:
-    """Return the revision of the tables there; None: there are none.
-
-    Raises `asyncpg.PostgresError` or `OSError` if the database cannot be reached.
-    """
-    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is
-
-    connection = await asyncpg.connect(url, statement_cache_size=0)
-    try:
-        async with connection.transaction():  # PgBouncer may change the server outside of one
-            if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-                return None
-            revision = await connection.fetchval("SELECT version_num FROM alembic_version")
-            return None if revision is None else str(revision)
-    finally:
-        await connection.close()
-
-
-def newest_revision() -> str:
-    """Return the revision that this version needs."""
-    return revisions()[-1]
-
-
-def revisions() -> list[str]:
-    """Return the names of all revisions in their order, as the files are named after them."""
-    return sorted(file.name.partition("_")[0] for file in _VERSIONS.glob("r*.py"))
-
-
-def _revision_of(path: Path | str) -> str | None:
-    """Return the revision of a file; None if it is new."""
-    with closing(sqlite3.connect(path)) as connection:
-        if not connection.execute(_IS_MIGRATED).fetchone():
-            return None
-        row: tuple[str] | None = connection.execute(_REVISION).fetchone()
-        return row and row[0]
-
-
-_IS_MIGRATED = "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'"
-_REVISION = "SELECT version_num FROM alembic_version"

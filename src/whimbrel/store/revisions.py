@@ -1,11 +1,21 @@
-"""Which revision the tables of a store have: read, and never changed."""
+"""Which revisions there are, and which one the tables of a store have: read, and never changed."""
 
 import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
 
-from whimbrel.store.migrate import newest_revision
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+def revisions() -> list[str]:
+    """Return the names of all revisions in their order, as the files are named after them."""
+    return sorted(file.name.partition("_")[0] for file in _VERSIONS.glob("r*.py"))
+
+
+def newest_revision() -> str:
+    """Return the revision that this version needs."""
+    return revisions()[-1]
 
 
 def revision_of_file(path: Path) -> str | None:
@@ -24,10 +34,14 @@ def revision_of_file(path: Path) -> str | None:
 
 
 async def revision_of_database(connection: Any) -> str | None:
-    """Return the revision of a PostgreSQL database; None: it has no tables."""
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return None
-    revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    """Return the revision of a PostgreSQL database; None: it has no tables.
+
+    In a transaction: outside of one, PgBouncer may change the server between two steps.
+    """
+    async with connection.transaction():
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     return None if revision is None else str(revision)
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from whimbrel.store.condition import Fact, Fault, Size, mib, needed_indexes
 from whimbrel.store.engine import Row, Statement
-from whimbrel.store.migrate import newest_revision
-from whimbrel.store.revisions import revision_fault, revision_of_file
+from whimbrel.store.revisions import newest_revision, revision_fault, revision_of_file
 from whimbrel.store.schema import metadata
 
 _GIB = 2**30

@@ -18,9 +18,11 @@ from tests.support.postgres import LIMITS, PostgresDatabase
 from tests.support.runner import runner
 from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import Ask, Statement, Steps, StoreUnavailable
-from whimbrel.store.migrate import newest_revision, postgres_revision, upgrade_postgres
+from whimbrel.store.migrate import upgrade_postgres
 from whimbrel.store.opening import open_store
+from whimbrel.store.postgres.connecting import revision_at
 from whimbrel.store.postgres.store import PostgresStore
+from whimbrel.store.revisions import newest_revision
 
 _CONNECTIONS = 2
 _SETTINGS = Statement("""
@@ -124,6 +126,6 @@ async def test_an_upgrade_may_go_through_it_too() -> None:
         with pytest.raises(StoreUnavailable, match="run whimbrel db upgrade"):
             await open_store(StoreSettings(url=through, pgbouncer=True))
         runner().run(upgrade_postgres(through))
-        assert await postgres_revision(through) == newest_revision()
+        assert await revision_at(through) == newest_revision()
         store = await open_store(StoreSettings(url=through, pgbouncer=True))
         await store.close()

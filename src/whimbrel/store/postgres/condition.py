@@ -4,10 +4,9 @@ from typing import Any
 
 from whimbrel.store.condition import Fact, Fault, Size, mib, needed_indexes
 from whimbrel.store.engine import Row, Statement
-from whimbrel.store.migrate import newest_revision
 from whimbrel.store.postgres.connecting import UNFINISHED_COPY
 from whimbrel.store.postgres.server import OLDEST_POSTGRES
-from whimbrel.store.revisions import revision_fault, revision_of_database
+from whimbrel.store.revisions import newest_revision, revision_fault, revision_of_database
 from whimbrel.store.schema import SERIALS, metadata
 
 _LONG_SECONDS = 60  # ours take milliseconds; what is older keeps the dead from being cleaned up

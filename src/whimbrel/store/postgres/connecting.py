@@ -29,12 +29,22 @@ async def connected(url: str) -> Any:
         raise StoreUnavailable(f"store.url: {refusal(error)}") from error
 
 
+async def revision_at(url: str) -> str | None:
+    """Return the revision of the tables there; None: there are none. Raises `StoreUnavailable`."""
+    connection = await connected(url)
+    try:
+        return await revision_of_database(connection)
+    finally:
+        await connection.close()
+
+
 async def check_tables(url: str) -> None:
     """See that the tables are what this version needs, and whole. Raises `StoreUnavailable`."""
     connection = await connected(url)
     try:
-        fault = revision_fault(await revision_of_database(connection))
-        half = await connection.fetchval(f"SELECT to_regclass('{UNFINISHED_COPY}')")
+        async with connection.transaction():
+            fault = revision_fault(await revision_of_database(connection))
+            half = await connection.fetchval(f"SELECT to_regclass('{UNFINISHED_COPY}')")
     finally:
         await connection.close()
     if fault:
