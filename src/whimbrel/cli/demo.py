@@ -21,6 +21,7 @@ from whimbrel.cli.partner import add_partner, find_partner, write_partner
 from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl, Profile
+from whimbrel.flow.partner_rules import BadPartner
 from whimbrel.logs import configure_logs
 from whimbrel.settings import Settings, load, local_host, local_url
 from whimbrel.store.engine import Store
@@ -96,7 +97,9 @@ async def _make_partner(store: Store, receiver_port: int, *, has_sms: bool) -> N
         duplicate_control=DuplicateControl.RETURN,
         report_url=f"http://127.0.0.1:{receiver_port}/reports",
     )
-    if not await add_partner(store, LOGIN, PASSWORD, profile):
+    try:
+        await add_partner(store, LOGIN, PASSWORD, profile)
+    except BadPartner:  # there is one
         known = await find_partner(store, LOGIN)
         moved = replace(known.profile, report_url=profile.report_url)
         await write_partner(store, replace(known, profile=moved))
