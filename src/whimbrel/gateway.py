@@ -27,6 +27,7 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.partner_pace import OwnPace, SharedPace
+from whimbrel.flow.redelivery import Redeliveries
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.retention import Retention
 from whimbrel.flow.sender_lines import SenderLine, unheard
@@ -55,6 +56,7 @@ _BYPASS_SECONDS = 1.0
 _SWEEP_SECONDS = 5.0
 _CLICKS_SECONDS = 0.25  # what a kill -9 may lose of visits, at most, while the store takes writes
 _CLEAN_UP_SECONDS = 10.0
+_REDELIVERY_SECONDS = 0.5  # between the batches of old reports that are to go once more
 _DRAIN_SECONDS = 15.0  # longer than a report takes; what is not done by then is done after a start
 # How long a stage sleeps if nothing wakes it. Polling carries correctness; where other nodes write,
 # nothing else tells what they have written.
@@ -173,6 +175,7 @@ class Gateway:
             seat=seat,
             chance=self._edges.chance,
         )
+        self._redeliveries = Redeliveries(store, clock, wake_reports=wake_reports)
         self._timers = Timers(
             store,
             clock,
@@ -223,6 +226,7 @@ class Gateway:
             self._loops.paced(self._remove_what_is_old)
         if self._has("reports"):
             stage(self._reporter.step, self._reports_wanted)
+            duty(_REDELIVERY_SECONDS, self._redeliveries.step)
 
     async def stop(self) -> None:
         """Claim nothing more, let what is in flight end and be recorded, then close."""

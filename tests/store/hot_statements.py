@@ -14,6 +14,7 @@ from whimbrel.store import (
     parts,
     purge,
     receipts,
+    redelivery,
     reports,
     short_urls,
     submits,
@@ -23,7 +24,7 @@ from whimbrel.store.engine import Statement
 
 MODULES = [
     *(allowances, chains, click_reports, clicks, holdings, links, nodes, numbering, parts, purge),
-    *(receipts, reports, short_urls, submits, timers),
+    *(receipts, redelivery, reports, short_urls, submits, timers),
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -65,6 +66,10 @@ INDEXES = {
     (clicks, "_IDLE"): "short_urls_idle",
     (clicks, "_FORGET_VISITS"): "clicks_uid",
     (reports, "_STEP_BACK"): "reports_open",
+    (redelivery, "_DEAD_LANES"): "reports_dead",
+    (redelivery, "_COUNT"): "reports_dead",
+    (redelivery, "_DUE"): "reports_due",
+    (redelivery, "_DEAD"): "reports_dead",
 }
 IN_ORDER = [
     *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
