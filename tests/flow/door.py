@@ -17,6 +17,7 @@ from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.shortening import Shortening
+from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.store.partners import PartnerChange, change_partners
 from whimbrel.store.sqlite import SqliteStore
@@ -85,6 +86,7 @@ class Door:
         self.shortening = Shortening(store, self.partners, Metrics(), base=base)
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
+        self.tallies = Tallies(store, clock, Metrics())
         self.acceptor = Acceptor(
             store,
             clock,
@@ -93,6 +95,7 @@ class Door:
             ChainIds(0, begin=moment_after(last)),
             numbering=self.numbering,
             shortening=self.shortening,
+            tallies=self.tallies,
             queue_limit=QUEUE_LIMIT,
             wake_dispatch=self._wake,
         )

@@ -18,13 +18,14 @@ from whimbrel.store import (
     reports,
     short_urls,
     submits,
+    tallies,
     timers,
 )
 from whimbrel.store.engine import Statement
 
 MODULES = [
     *(allowances, chains, click_reports, clicks, holdings, links, nodes, numbering, parts, purge),
-    *(receipts, redelivery, reports, short_urls, submits, timers),
+    *(receipts, redelivery, reports, short_urls, submits, tallies, timers),
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -70,11 +71,15 @@ INDEXES = {
     (redelivery, "_COUNT"): "reports_dead",
     (redelivery, "_DUE"): "reports_due",
     (redelivery, "_DEAD"): "reports_dead",
+    (tallies, "_SERIES"): "tallies",
+    (tallies, "_TOTALS"): "tallies",
+    (tallies, "_OLD"): "tallies",
 }
 IN_ORDER = [
     *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
     (chains, "_CLAIM"),
     (reports, "_CLAIM"),
     (receipts, "_FORGETTABLE"),
+    (tallies, "_OLD"),
     *((purge, name) for name in ("_OLD", "_OLD_WITH_CONTENT", "_REMOVE_VISITS", "_REMOVE_INBOUND")),
 ]

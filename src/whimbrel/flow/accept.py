@@ -17,6 +17,7 @@ from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.shortening import Shortening
+from whimbrel.flow.tallies import Tallies
 from whimbrel.store.chains import Accepted, accept_chains
 from whimbrel.store.engine import OutcomeUnknown, Store, StoreUnavailable
 
@@ -43,6 +44,7 @@ class Acceptor:
         *,
         numbering: NumberingDirectory,
         shortening: Shortening,
+        tallies: Tallies,
         queue_limit: int,
         wake_dispatch: Callable[[], None],
     ) -> None:
@@ -54,6 +56,7 @@ class Acceptor:
         self._numbering = numbering
         self._chain_ids = chain_ids
         self._shortening = shortening
+        self._tallies = tallies
         self._queue_limit = queue_limit
         self._wake_dispatch = wake_dispatch
 
@@ -74,6 +77,8 @@ class Acceptor:
             )
             accepted = await self._store_chain(chain)
         _refuse_duplicate(accepted, partner)
+        if accepted.chain_id == chain.chain_id:
+            self._tallies.accepted(chain)
         self._wake_dispatch()
         return Answer(accepted.chain_id, request.partner_ref)
 

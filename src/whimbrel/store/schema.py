@@ -368,6 +368,19 @@ redelivery_lanes = Table(
           postgresql_where=_UNENDED),
 )  # fmt: skip
 
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("what", Text, primary_key=True),
+    Column("begins_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", Text, primary_key=True),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("detail", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 operators = Table(
     "operators",
     metadata,

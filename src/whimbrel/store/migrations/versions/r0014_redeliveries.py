@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0014"
-down_revision = "r0010"
+down_revision = "r0011"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _UNENDED, _DEAD = sa.text("ended_at IS NULL"), sa.text("state = 3")
@@ -37,13 +37,6 @@ def upgrade() -> None:
         ["redelivery_id", "lane"],
         sqlite_where=_UNENDED,
         postgresql_where=_UNENDED,
-    )
-    op.create_index(
-        "reports_dead",
-        "reports",
-        ["lane", "created_at"],
-        sqlite_where=_DEAD,
-        postgresql_where=_DEAD,
     )
     op.create_index(
         "reports_dead_of",
