@@ -288,7 +288,16 @@ class Gateway:
         )
         caller = CallerAddress(settings.server.trusted_proxies)
         self._pages = PageSites(
-            PageParts(settings.console, self._store, self._clock, caller, self._stopping)
+            PageParts(
+                settings.console,
+                self._store,
+                self._clock,
+                caller,
+                self._stopping,
+                whole=settings,
+                downstream=self._downstream,
+                lines=self._lines,
+            )
         )
         return create_site(
             SendEndpoint(acceptor, caller, self.metrics, self._clock),

@@ -13,12 +13,16 @@ from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
-from whimbrel.settings import ConsoleSettings
+from whimbrel.flow.sender_lines import Lines
+from whimbrel.http_out import Http
+from whimbrel.settings import ConsoleSettings, Settings
 from whimbrel.store.engine import Store
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
 from whimbrel.web.console.operators import OperatorPages
+from whimbrel.web.console.partner_deeds import PartnerDeeds
+from whimbrel.web.console.partners import PartnerPages, known_here
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
 from whimbrel.web.pages.rendering import Pages
@@ -34,6 +38,12 @@ class PageParts(NamedTuple):
     caller: CallerAddress
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
+    whole: Settings
+    """All the settings of this process."""
+    downstream: Http
+    """The client by which reports go to Partners."""
+    lines: Lines
+    """The senders of the settings, as this process has them."""
 
 
 class PageSites:
@@ -73,7 +83,12 @@ def _console_routes(
 ) -> Iterator[BaseRoute]:
     """Yield the console."""
     store, clock = parts.store, parts.clock
+    partners = PartnerPages(store, clock, guard, pages, known_here(parts.whole))
     subjects = (
+        partners,
+        PartnerDeeds(
+            store, clock, guard, pages, partners=partners, downstream=parts.downstream
+        ),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )

@@ -43,6 +43,7 @@ from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, wi
 from whimbrel.clock import SystemClock
 from whimbrel.domain.partner import Partner, Profile, new_profile
 from whimbrel.flow.own_domain import gateway_base
+from whimbrel.flow.partner_changes import changes_between
 from whimbrel.flow.partner_rules import (
     BadPartner,
     checked_login,
@@ -53,15 +54,16 @@ from whimbrel.flow.partner_rules import (
     new_signing_secret,
     taken,
 )
+from whimbrel.store.audit import Audited, AuditEntry
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import (
     MOST_UNSETTLED,
     PartnerChange,
-    add_partners,
+    add_partners_audited,
     all_partners,
-    change_partners,
+    change_partners_audited,
     find_partners,
-    remove_partners,
+    remove_partners_audited,
     unsettled_of,
 )
 
@@ -76,8 +78,9 @@ async def add_partner(store: Store, login: str, password: str, profile: Profile)
     """Write a new Partner. Raises `BadPartner`."""
     if await store.read(find_partners, login) is not None:
         raise taken(login)
-    partner = new_partner(login, hashed(password), profile)
-    if await store.write(add_partners, PartnerChange(partner, SystemClock().now())) is None:
+    change = PartnerChange(new_partner(login, hashed(password), profile), SystemClock().now())
+    entry = _entry("partner.add", login, **changes_between(new_profile(), profile))
+    if await store.write(add_partners_audited, Audited(change, entry)) is None:
         raise taken(login)
 
 
@@ -183,7 +186,10 @@ def set_partner(
         partner = await find_partner(store, login)
         profile = changed(partner.profile, options, base, signing_secret=secret)
         disabled = partner.disabled and not enable
-        await write_partner(store, replace(partner, profile=profile, disabled=disabled))
+        enabled = {"disabled": False} if enable and partner.disabled else {}
+        changes = changes_between(partner.profile, profile) | enabled
+        entry = _entry("partner.change", login, **changes)
+        await write_partner(store, replace(partner, profile=profile, disabled=disabled), entry)
         return profile
 
     note = _note_of_growth(with_store(config, work), base)
@@ -233,9 +239,8 @@ def password_command(
         refuse(error)
 
     async def work(store: Store) -> None:
-        await write_partner(
-            store, replace(await find_partner(store, login), password_hash=password_hash)
-        )
+        changed = replace(await find_partner(store, login), password_hash=password_hash)
+        await write_partner(store, changed, _entry("partner.password", login))
 
     with_store(config, work)
     print(f"The password of {login} was changed.")
@@ -248,7 +253,8 @@ def disable(login: Login, config: ConfigOption = None) -> None:
     """Let a Partner send no more; what it has sent goes on. `set --enable` takes it back."""
 
     async def work(store: Store) -> None:
-        await write_partner(store, replace(await find_partner(store, login), disabled=True))
+        disabled = replace(await find_partner(store, login), disabled=True)
+        await write_partner(store, disabled, _entry("partner.disable", login))
 
     with_store(config, work)
     print(f"Partner {login} is disabled.")
@@ -267,7 +273,8 @@ def remove(
         unsettled = await store.read(unsettled_of, partner.partner_id)
         if not unsettled or force:
             change = PartnerChange(partner, SystemClock().now())
-            await store.write(remove_partners, change)
+            entry = _entry("partner.remove", login, unsettled=unsettled)
+            await store.write(remove_partners_audited, Audited(change, entry))
             return 0
         return unsettled
 
@@ -284,9 +291,15 @@ async def find_partner(store: Store, login: str) -> Partner:
     return found.partner if found else fail(f"login: there is no Partner {login!r}")
 
 
-async def write_partner(store: Store, partner: Partner) -> None:
-    """Write what was changed of a Partner."""
-    await store.write(change_partners, PartnerChange(partner, SystemClock().now()))
+async def write_partner(store: Store, partner: Partner, entry: AuditEntry) -> None:
+    """Write what was changed of a Partner, and into the audit log that it was."""
+    change = PartnerChange(partner, SystemClock().now())
+    await store.write(change_partners_audited, Audited(change, entry))
+
+
+def _entry(action: str, login: str, **details: object) -> AuditEntry:
+    """Return the audit entry of a change that was made on the command line."""
+    return AuditEntry(SystemClock().now(), "whimbrel", "command line", action, login, details)
 
 
 def _note_of_growth(profile: Profile, base: str) -> str:

@@ -62,6 +62,7 @@ class Bounds(NamedTuple):
 
     least: float | None
     greatest: float | None
+    whole: bool = True
 
 
 def _bounds() -> dict[str, Bounds]:
@@ -70,7 +71,8 @@ def _bounds() -> dict[str, Bounds]:
     info = msgspec.inspect.type_info(Profile)
     for field in info.fields if isinstance(info, msgspec.inspect.StructType) else ():
         if isinstance(field.type, msgspec.inspect.IntType | msgspec.inspect.FloatType):
-            found[field.name] = Bounds(field.type.ge, field.type.le)
+            whole = isinstance(field.type, msgspec.inspect.IntType)
+            found[field.name] = Bounds(field.type.ge, field.type.le, whole)
     return found
 
 
@@ -181,9 +183,10 @@ def _number(member: str, value: float, bounds: Bounds) -> Iterator[Fault]:
 def out_of_bounds(member: str, bounds: Bounds) -> Fault:
     """Return the fault of a number that is too small or too great, or none at all."""
     if bounds.greatest is None:
-        return Fault(member, "a number, at least {least}", {"least": bounds.least})
+        rule = "a whole number, at least {least}" if bounds.whole else "a number, at least {least}"
+        return Fault(member, rule, {"least": bounds.least})
     values = {"least": bounds.least, "greatest": bounds.greatest}
-    return Fault(member, "a number from {least} to {greatest}", values)
+    return Fault(member, "a whole number from {least} to {greatest}", values)
 
 
 def _subnets(profile: Profile) -> Iterator[Fault]:

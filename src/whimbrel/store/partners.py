@@ -5,6 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from whimbrel.domain.partner import Partner, Profile
+from whimbrel.store.audit import audited
 from whimbrel.store.engine import Ask, Do, Row, Statement, Steps, ask_one
 
 _INSERT = Statement("""
@@ -83,6 +84,12 @@ def remove_partners(changes: list[PartnerChange]) -> Steps[list[None]]:
     """Free a Partner's login. Its chains stay, and their reports still go out."""
     yield Do(_REMOVE, [(now, partner.partner_id) for partner, now, _ in changes])
     return [None] * len(changes)
+
+
+add_partners_audited = audited(add_partners, done=lambda number: number is not None)
+change_partners_audited = audited(change_partners, done=bool)
+remove_partners_audited = audited(remove_partners)
+"""The same with who did it: what commands and pages write."""
 
 
 def all_partners(items: list[None]) -> Steps[list[list[StoredPartner]]]:
