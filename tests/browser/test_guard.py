@@ -135,7 +135,13 @@ async def test_bad(open_page):
     await page.set_content("<script>console.error('a word')</script>")
 """)
     plugins = ("no:schemathesis", "no:hypothesispytest", "tests.browser.conftest")
-    options = ("-q", "-c", ROOT / "pyproject.toml", *(f"-p{name}" for name in plugins), file)
+    options: tuple[str | Path, ...] = (
+        "-q",
+        "-c",
+        ROOT / "pyproject.toml",
+        *(f"-p{name}" for name in plugins),
+        file,
+    )
     told = await finished(*options, folder=ROOT, program=(sys.executable, "-m", "pytest"))
 
     assert told.code == 1, told.output
