@@ -14,6 +14,7 @@ from pytest_asyncio import is_async_test
 from tests.browser.accessibility import Theme
 from tests.browser.chromium import running_chromium
 from tests.browser.guard import Guard
+from tests.browser.signing_in import sign_in
 from tests.browser.world import World, running_world
 
 DESKTOP, PHONE = (1280, 800), (390, 844)
@@ -97,3 +98,10 @@ async def page(open_page: OpenPage, guard: Guard, world: World) -> Page:
     """A page of the world: a desktop, in English, in the light theme."""
     guard.allow(world.url, world.sandbox_url)
     return await open_page()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(page: Page, world: World) -> Page:
+    """`page`, with which the demo's operator, an admin who sees texts, has signed in."""
+    await sign_in(page, world)
+    return page
