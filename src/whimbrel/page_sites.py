@@ -86,9 +86,7 @@ def _console_routes(
     partners = PartnerPages(store, clock, guard, pages, known_here(parts.whole))
     subjects = (
         partners,
-        PartnerDeeds(
-            store, clock, guard, pages, partners=partners, downstream=parts.downstream
-        ),
+        PartnerDeeds(store, clock, guard, pages, partners=partners, downstream=parts.downstream),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )
