@@ -23,6 +23,7 @@ from whimbrel.web.console.guard import Guard
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.partner_deeds import PartnerDeeds
 from whimbrel.web.console.partners import PartnerPages, known_here
+from whimbrel.web.console.reports import ReportPages
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
 from whimbrel.web.pages.rendering import Pages
@@ -87,6 +88,7 @@ def _console_routes(
     subjects = (
         partners,
         PartnerDeeds(store, clock, guard, pages, partners=partners, downstream=parts.downstream),
+        ReportPages(store, clock, guard, pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )

@@ -15,6 +15,7 @@ from whimbrel.store import (
     purge,
     receipts,
     redelivery,
+    report_list,
     reports,
     short_urls,
     submits,
@@ -25,7 +26,7 @@ from whimbrel.store.engine import Statement
 
 MODULES = [
     *(allowances, chains, click_reports, clicks, holdings, links, nodes, numbering, parts, purge),
-    *(receipts, redelivery, reports, short_urls, submits, tallies, timers),
+    *(receipts, redelivery, report_list, reports, short_urls, submits, tallies, timers),
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -67,6 +68,9 @@ INDEXES = {
     (clicks, "_IDLE"): "short_urls_idle",
     (clicks, "_FORGET_VISITS"): "clicks_uid",
     (reports, "_STEP_BACK"): "reports_open",
+    (report_list, "_ANY"): "reports_link_status",
+    (report_list, "_DEAD"): "reports_dead_of",
+    (report_list, "_OPEN"): "reports_open",
     (redelivery, "_DEAD_LANES"): "reports_dead",
     (redelivery, "_COUNT"): "reports_dead",
     (redelivery, "_DUE"): "reports_due",
@@ -79,6 +83,7 @@ IN_ORDER = [
     *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
     (chains, "_CLAIM"),
     (reports, "_CLAIM"),
+    *((report_list, name) for name in ("_ANY", "_DEAD", "_OPEN")),
     (receipts, "_FORGETTABLE"),
     (tallies, "_OLD"),
     *((purge, name) for name in ("_OLD", "_OLD_WITH_CONTENT", "_REMOVE_VISITS", "_REMOVE_INBOUND")),
