@@ -284,7 +284,7 @@ class Gateway:
         )
         caller = CallerAddress(settings.server.trusted_proxies)
         self._pages = PageSites(
-            PageParts(settings.console, self._store, self._clock, caller, self._stopping)
+            PageParts(settings, self._partners, self._store, self._clock, caller, self._stopping)
         )
         return create_site(
             SendEndpoint(acceptor, caller, self.metrics, self._clock),

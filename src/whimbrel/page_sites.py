@@ -13,12 +13,16 @@ from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
-from whimbrel.settings import ConsoleSettings
+from whimbrel.flow.overview import Overview
+from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.live import Live, Sampler
 from whimbrel.web.console.operators import OperatorPages
+from whimbrel.web.console.overview import OverviewPage
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
 from whimbrel.web.pages.rendering import Pages
@@ -28,7 +32,8 @@ from whimbrel.web.pages.site import create_page_site
 class PageParts(NamedTuple):
     """What the pages need of a gateway."""
 
-    settings: ConsoleSettings
+    settings: Settings
+    partners: PartnerDirectory
     store: Store
     clock: Clock
     caller: CallerAddress
@@ -40,7 +45,7 @@ class PageSites:
     """Both sites, and what they keep while they run."""
 
     def __init__(self, parts: PageParts) -> None:
-        settings, clock = parts.settings, parts.clock
+        settings, clock = parts.settings.console, parts.clock
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
@@ -62,8 +67,8 @@ class PageSites:
 
 def _sessions(parts: PageParts) -> OperatorSessions:
     lifetimes = Lifetimes(
-        idle=round(parts.settings.session_idle_minutes * MINUTE),
-        longest=round(parts.settings.session_hours * HOUR),
+        idle=round(parts.settings.console.session_idle_minutes * MINUTE),
+        longest=round(parts.settings.console.session_hours * HOUR),
     )
     return OperatorSessions(parts.store, parts.clock, lifetimes)
 
@@ -73,7 +78,11 @@ def _console_routes(
 ) -> Iterator[BaseRoute]:
     """Yield the console."""
     store, clock = parts.store, parts.clock
+    overview = Overview(store, clock, parts.settings, parts.partners)
+    sampler = Sampler(overview, clock)
+    live = Live(sampler, parts.stopping)
     subjects = (
+        OverviewPage(sampler, live, clock, guard, pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )
