@@ -289,12 +289,12 @@ class Gateway:
         caller = CallerAddress(settings.server.trusted_proxies)
         self._pages = PageSites(
             PageParts(
-                settings.console,
+                settings,
+                self._partners,
                 self._store,
                 self._clock,
                 caller,
                 self._stopping,
-                whole=settings,
                 downstream=self._downstream,
                 lines=self._lines,
             )

@@ -13,14 +13,18 @@ from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
+from whimbrel.flow.overview import Overview
+from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.sender_lines import Lines
 from whimbrel.http_out import Http
-from whimbrel.settings import ConsoleSettings, Settings
+from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.live import Live, Sampler
 from whimbrel.web.console.operators import OperatorPages
+from whimbrel.web.console.overview import OverviewPage
 from whimbrel.web.console.partner_deeds import PartnerDeeds
 from whimbrel.web.console.partners import PartnerPages, known_here
 from whimbrel.web.console.reports import ReportPages
@@ -33,14 +37,13 @@ from whimbrel.web.pages.site import create_page_site
 class PageParts(NamedTuple):
     """What the pages need of a gateway."""
 
-    settings: ConsoleSettings
+    settings: Settings
+    partners: PartnerDirectory
     store: Store
     clock: Clock
     caller: CallerAddress
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
-    whole: Settings
-    """All the settings of this process."""
     downstream: Http
     """The client by which reports go to Partners."""
     lines: Lines
@@ -51,7 +54,7 @@ class PageSites:
     """Both sites, and what they keep while they run."""
 
     def __init__(self, parts: PageParts) -> None:
-        settings, clock = parts.settings, parts.clock
+        settings, clock = parts.settings.console, parts.clock
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
@@ -73,8 +76,8 @@ class PageSites:
 
 def _sessions(parts: PageParts) -> OperatorSessions:
     lifetimes = Lifetimes(
-        idle=round(parts.settings.session_idle_minutes * MINUTE),
-        longest=round(parts.settings.session_hours * HOUR),
+        idle=round(parts.settings.console.session_idle_minutes * MINUTE),
+        longest=round(parts.settings.console.session_hours * HOUR),
     )
     return OperatorSessions(parts.store, parts.clock, lifetimes)
 
@@ -84,8 +87,12 @@ def _console_routes(
 ) -> Iterator[BaseRoute]:
     """Yield the console."""
     store, clock = parts.store, parts.clock
-    partners = PartnerPages(store, clock, guard, pages, known_here(parts.whole))
+    partners = PartnerPages(store, clock, guard, pages, known_here(parts.settings))
+    overview = Overview(store, clock, parts.settings, parts.partners)
+    sampler = Sampler(overview, clock)
+    live = Live(sampler, parts.stopping)
     subjects = (
+        OverviewPage(sampler, live, clock, guard, pages),
         partners,
         PartnerDeeds(store, clock, guard, pages, partners=partners, downstream=parts.downstream),
         ReportPages(store, clock, guard, pages),

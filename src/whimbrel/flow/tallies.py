@@ -2,7 +2,7 @@
 
 Nobody waits for it: a stage adds to a dictionary where it learns what has happened, and a duty
 writes the sums. A clean stop writes them all; a process that is killed loses those of the last
-moment, and the overview is short by them (docs/decisions/0022-tallies.md). What is counted belongs
+moment, and the overview is short by them (docs/decisions/0024-tallies.md). What is counted belongs
 to the minute in which it was learnt, however late it is written.
 """
 
