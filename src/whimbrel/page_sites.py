@@ -28,6 +28,7 @@ from whimbrel.web.console.overview import OverviewPage
 from whimbrel.web.console.partner_deeds import PartnerDeeds
 from whimbrel.web.console.partners import PartnerPages, known_here
 from whimbrel.web.console.reports import ReportPages
+from whimbrel.web.console.senders import SenderPages
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
 from whimbrel.web.pages.rendering import Pages
@@ -96,6 +97,7 @@ def _console_routes(
         partners,
         PartnerDeeds(store, clock, guard, pages, partners=partners, downstream=parts.downstream),
         ReportPages(store, clock, guard, pages),
+        SenderPages(parts.settings, parts.lines, store, clock=clock, guard=guard, pages=pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )
