@@ -22,7 +22,9 @@ from whimbrel.store.engine import Store
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.links import LinkPages
 from whimbrel.web.console.live import Live, Sampler
+from whimbrel.web.console.numbering import NumberingPages
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.overview import OverviewPage
 from whimbrel.web.console.partner_deeds import PartnerDeeds
@@ -97,6 +99,8 @@ def _console_routes(
         partners,
         PartnerDeeds(store, clock, guard, pages, partners=partners, downstream=parts.downstream),
         ReportPages(store, clock, guard, pages),
+        LinkPages(store, clock, guard, pages),
+        NumberingPages(store, pages),
         SenderPages(parts.settings, parts.lines, store, clock=clock, guard=guard, pages=pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),

@@ -21,12 +21,14 @@ from whimbrel.store import (
     submits,
     tallies,
     timers,
+    visits,
 )
 from whimbrel.store.engine import Statement
 
 MODULES = [
     *(allowances, chains, click_reports, clicks, holdings, links, nodes, numbering, parts, purge),
     *(receipts, redelivery, report_list, reports, short_urls, submits, tallies, timers),
+    visits,
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -68,6 +70,9 @@ INDEXES = {
     (clicks, "_IDLE"): "short_urls_idle",
     (clicks, "_FORGET_VISITS"): "clicks_uid",
     (reports, "_STEP_BACK"): "reports_open",
+    (visits, "_OF_PARTNER"): "clicks_partner",
+    (visits, "_OF_SHORT_URL"): "clicks_uid",
+    (visits, "_OF_CHAIN"): "short_urls_chain",
     (report_list, "_ANY"): "reports_link_status",
     (report_list, "_DEAD"): "reports_dead_of",
     (report_list, "_OPEN"): "reports_open",
