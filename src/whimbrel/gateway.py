@@ -39,6 +39,7 @@ from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, Http
 from whimbrel.loops import Loops
 from whimbrel.metrics import Metrics
+from whimbrel.page_sites import PageParts, PageSites
 from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
@@ -76,8 +77,12 @@ class Gateway:
         *,
         alone: bool = True,
         post: str = "",
+        stopping: asyncio.Event | None = None,
     ) -> None:
-        """`alone` says that no other process can write to the store; `post` is a `Member`'s."""
+        """`alone` says that no other process can write to the store; `post` is a `Member`'s.
+
+        `stopping` is set when the process is to end: answers that go on by themselves end then.
+        """
         self._edges = edges = edges or Edges()
         self._settings = settings
         self._store = store
@@ -87,7 +92,9 @@ class Gateway:
         self._lease = Loops(clock, idle=_IDLE_SECONDS)
         self._dispatch_wanted = asyncio.Event()
         self._reports_wanted = asyncio.Event()
+        self._stopping = stopping or asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pages: PageSites | None = None
         self._grace = round(settings.dispatch.ambiguity_grace_seconds * SECOND)
 
         self.metrics = Metrics()
@@ -115,6 +122,7 @@ class Gateway:
             store, clock, self._partners, self.metrics, inbound_days=settings.retention.inbound_days
         )
         self._guesses = AddressPace(clock)
+        self._drafts = AddressPace(clock, at_once=60, a_second=5)
         self._downstream = _downstream(settings, edges)
         self._ingest = Ingest(
             store,
@@ -216,6 +224,7 @@ class Gateway:
             duty(_CLICKS_SECONDS, self._keep_clicks)
             duty(_CLEAN_UP_SECONDS, self._short_urls.clean_up)
             duty(_CLEAN_UP_SECONDS, self._guesses.forgive)
+            duty(_CLEAN_UP_SECONDS, self._drafts.forgive)
         if self._has("dispatch", "smpp"):
             stage(self._dispatcher.step, self._dispatch_wanted)
             duty(_TICK_SECONDS, self._timers.step)
@@ -240,6 +249,13 @@ class Gateway:
             await self._membership.leave()
         await self._store.close()
         self._gatekeeper.close()
+        if self._pages is not None:
+            self._pages.close()
+
+    @property
+    def console_site(self) -> ASGIApp | None:
+        """What is served on the console's own port; None: it has none."""
+        return self._pages.of_operators if self._pages else None
 
     def _has(self, *roles: str) -> bool:
         return not set(roles).isdisjoint(self._roles)
@@ -247,11 +263,16 @@ class Gateway:
     def _site(self) -> ASGIApp:
         settings = self._settings
         caller = CallerAddress(settings.server.trusted_proxies)
+        endpoints = self._endpoints(caller)
+        self._pages = PageSites(
+            PageParts(settings.console, self._store, self._clock, caller, endpoints, self._stopping)
+        )
         return create_site(
-            self._endpoints(caller),
+            endpoints,
             WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
             self.metrics,
             self._redirect(caller),
+            self._pages.beside_partners,
             is_ready=self._is_ready,
         )
 
@@ -272,6 +293,7 @@ class Gateway:
             caller,
             self.metrics,
             self._clock,
+            drafts=self._drafts,
         )
 
     def _redirect(self, caller: CallerAddress) -> Redirect:

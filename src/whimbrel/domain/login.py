@@ -4,7 +4,7 @@ LONGEST_LOGIN = 64
 RESERVED_LOGINS = frozenset(
     {
         *("send", "check"),
-        *("console", "generator", "docs", "assets"),
+        *("console", "generator", "docs", "assets", "preferences"),
         *("healthz", "readyz", "metrics", "hooks", "openapi.json"),
     }
 )

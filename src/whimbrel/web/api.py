@@ -4,6 +4,7 @@
 read the body, answer errors and log in one way.
 """
 
+import math
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
@@ -17,6 +18,7 @@ from whimbrel.clock import Clock
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import SendRequest
 from whimbrel.flow.accept import Acceptor
+from whimbrel.flow.address_pace import AddressPace
 from whimbrel.flow.preview import Previewer
 from whimbrel.metrics import Metrics
 from whimbrel.web.answers import SendAnswer, encode, send_json, send_refusal
@@ -30,7 +32,7 @@ from whimbrel.web.bodies import (
 )
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.check_answer import check_answer
-from whimbrel.web.send_request import read_body
+from whimbrel.web.send_request import read_body, read_draft
 
 _log = structlog.get_logger(__name__)
 BODY_LIMIT = 64 * 1024
@@ -135,9 +137,13 @@ class Endpoints:
         caller: CallerAddress,
         metrics: Metrics,
         clock: Clock,
+        *,
+        drafts: AddressPace,
     ) -> None:
+        """`drafts` is how often an address may ask for dry runs without a login."""
         self._acceptor = acceptor
         self._previewer = previewer
+        self._drafts = drafts
         numbers = RequestNumbers()
         self.send = RequestEndpoint(
             self._accept,
@@ -157,6 +163,16 @@ class Endpoints:
             seconds=metrics.check_seconds,
         )
         """Tells what would become of it."""
+        self.check_draft = RequestEndpoint(
+            self._check_draft,
+            caller,
+            clock,
+            numbers,
+            answers=metrics.checks,
+            seconds=metrics.check_seconds,
+            read=read_draft,
+        )
+        """Tells it also where there is no login yet, by the rules that hold for everybody."""
 
     async def _accept(self, request: SendRequest, address: str, request_id: str) -> SendAnswer:
         accepted = await self._acceptor.accept(request, address, request_id)
@@ -168,3 +184,17 @@ class Endpoints:
     async def _check(self, request: SendRequest, address: str, request_id: str) -> Struct:
         preview = await self._previewer.preview(request, address, request_id)
         return check_answer(preview)
+
+    async def _check_draft(self, request: SendRequest, address: str, request_id: str) -> Struct:
+        """With a login it is `_check`, gatekeeper and all: nobody learns more of a login here."""
+        wait = self._drafts.wait(address)
+        if wait > 0:
+            raise Refusal(
+                RefusalCode.TOO_MANY_CONNECTIONS,
+                "Too many dry runs from this address.",
+                retry_after=math.ceil(wait),
+            )
+        self._drafts.count(address)
+        if request.login or request.password:
+            return await self._check(request, address, request_id)
+        return check_answer(await self._previewer.preview_for_anybody(request, request_id))

@@ -52,7 +52,7 @@ def openapi_document() -> bytes:
             "may be quoted, null means absent, and unknown members are passed over.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": _paths(*schemas, checked),
+        "paths": _paths(*schemas, checked=checked),
         "components": {"schemas": components | of_checks},
     }
     return msgspec.json.encode(document)
@@ -66,7 +66,7 @@ def _allow_quotes(components: dict[str, Any]) -> None:
                 member.get("anyOf", []).extend(q for kind in kinds for q in _QUOTED.get(kind, ()))
 
 
-def _paths(body: Any, answer: Any, error: Any, checked: Any) -> dict[str, Any]:
+def _paths(body: Any, answer: Any, error: Any, *, checked: Any) -> dict[str, Any]:
     send = _send_operation(body, answer, error)
     login = {"name": "login", "in": "path", "required": True, "schema": {"type": "string"}}
     account = {"name": "account", "in": "path", "required": True, "schema": {"type": "string"}}
