@@ -265,7 +265,15 @@ class Gateway:
         caller = CallerAddress(settings.server.trusted_proxies)
         endpoints = self._endpoints(caller)
         self._pages = PageSites(
-            PageParts(settings.console, self._store, self._clock, caller, endpoints, self._stopping)
+            PageParts(
+                settings.console,
+                self._store,
+                self._clock,
+                caller,
+                endpoints,
+                settings.server.public_url,
+                self._stopping,
+            )
         )
         return create_site(
             endpoints,

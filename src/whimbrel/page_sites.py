@@ -36,6 +36,8 @@ class PageParts(NamedTuple):
     caller: CallerAddress
     endpoints: Endpoints
     """The Partners' own, which the generator asks under its own origin."""
+    public_url: str
+    """Where Partners reach the gateway; empty: unknown."""
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
 
@@ -48,7 +50,7 @@ class PageSites:
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
-        generator = Generator(parts.endpoints, guard, pages)
+        generator = Generator(parts.endpoints, guard, pages, public_url=parts.public_url)
         public: list[BaseRoute] = []
         console = [*_console_routes(parts, pages, guard, self._sessions)]
         if settings.generator == "public":

@@ -21,16 +21,19 @@ from whimbrel.web.console.guard import Guard, Handler, Page, page
 from whimbrel.web.pages.rendering import Pages
 
 PATH = "/generator"
-_MOST_LINKS = 10
 
 
 class Generator:
     """The page, for everybody or for operators."""
 
-    def __init__(self, endpoints: Endpoints, guard: Guard, pages: Pages) -> None:
+    def __init__(
+        self, endpoints: Endpoints, guard: Guard, pages: Pages, *, public_url: str
+    ) -> None:
+        """`public_url` is where Partners reach the gateway; empty: where the page is, it seems."""
         self._endpoints = endpoints
         self._guard = guard
         self._pages = pages
+        self._public_url = public_url
 
     def open_routes(self) -> list[BaseRoute]:
         """Return the routes of a generator that is for everybody."""
@@ -55,7 +58,7 @@ class Generator:
         return await self._show(request)
 
     async def _show(self, request: Request) -> Response:
-        return self._pages.answer(request, "generator.html", most_links=_MOST_LINKS)
+        return self._pages.answer(request, "generator.html", send_url=self._public_url)
 
 
 class _Forwarding:
