@@ -7,11 +7,12 @@ import { readDraft, watchForm, writeDraft } from "./form.js";
 import { fromFragment, toFragment } from "./fragment.js";
 import { showCounts, showPreview } from "./preview.js";
 import { sendOnClick } from "./sending.js";
-import { showAsking, showVerdict } from "./verdict.js";
+import { showAsking, showIdle, showVerdict } from "./verdict.js";
 import { say } from "./words.js";
 
 const form = document.getElementById("generator");
 const share = document.getElementById("share");
+const NOTHING = JSON.stringify(toRequest(emptyDraft()));
 const readRequest = () => toRequest(readDraft());
 const code = new Code(readRequest);
 
@@ -24,8 +25,9 @@ const dryRuns = new DryRuns((answer, loginRefused) => {
 
 function changed() {
   code.show();
+  if (JSON.stringify(readRequest()) === NOTHING) return showIdle();
   showAsking();
-  dryRuns.soon(readRequest);
+  return dryRuns.soon(readRequest);
 }
 
 function fill(request) {

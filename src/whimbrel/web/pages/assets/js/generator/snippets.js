@@ -99,6 +99,7 @@ ${before}""" + quoted(System.getenv("${VARIABLE}")) + """
 ${after}
                 """;
         HttpRequest request = HttpRequest.newBuilder(URI.create(${inJava(url)}))
+                .version(HttpClient.Version.HTTP_1_1)
                 .timeout(Duration.ofSeconds(10))
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(message))

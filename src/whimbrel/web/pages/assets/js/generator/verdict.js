@@ -8,6 +8,12 @@ const verdict = document.getElementById("verdict");
 const short = document.getElementById("verdict-short");
 const checkedFor = document.getElementById("checked-for");
 
+/** Show that there is nothing to ask about yet. */
+export function showIdle() {
+  clearObjections();
+  tell("busy", say("idle"));
+}
+
 /** Show that the gateway is being asked, unless it was asked before. */
 export function showAsking() {
   if (!verdict.hasChildNodes()) tell("busy", say("asking"));
