@@ -51,20 +51,23 @@ class PageSites:
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
         generator = Generator(parts.endpoints, guard, pages, public_url=parts.public_url)
-        public: list[BaseRoute] = []
         console = [*_console_routes(parts, pages, guard, self._sessions)]
-        if settings.generator == "public":
-            public += generator.open_routes()
-        elif settings.generator == "operators":
+        if settings.generator == "operators":
             console += map(guard.route, generator.pages())
+
+        def site(*, with_console: bool) -> ASGIApp:
+            shown: list[BaseRoute] = [*console] if with_console else []
+            if settings.generator == "public":
+                shown += generator.open_routes(beside_console=with_console)
+            return create_page_site(pages.assets, shown)
+
         has_own_port = bool(settings.port)
-        shown = [*public, *([] if has_own_port or not settings.enabled else console)]
-        self.beside_partners: ASGIApp = create_page_site(pages.assets, shown)
+        self.beside_partners = site(with_console=settings.enabled and not has_own_port)
         """What the Partners' port has beside their protocol."""
         self.of_operators: ASGIApp | None = None
         """What is on the console's own port; None: it has none."""
         if has_own_port and settings.enabled:
-            self.of_operators = create_page_site(pages.assets, [*public, *console])
+            self.of_operators = site(with_console=True)
 
     def close(self) -> None:
         """End what they keep."""

@@ -25,7 +25,8 @@ class AddressPace:
     def wait(self, address: str) -> float:
         """Tell in how many seconds an address may ask again."""
         rate = self._rates.get(_neighbourhood(address)) if self._rates else None
-        return rate.wait(self._clock.elapsed()) if rate else 0.0
+        now = self._clock.elapsed()
+        return 0.0 if rate is None or rate.room(now, 1) else rate.wait(now)
 
     def count(self, address: str) -> None:
         """Count a request."""

@@ -35,10 +35,14 @@ class Generator:
         self._pages = pages
         self._public_url = public_url
 
-    def open_routes(self) -> list[BaseRoute]:
-        """Return the routes of a generator that is for everybody."""
+    def open_routes(self, *, beside_console: bool) -> list[BaseRoute]:
+        """Return the routes of a generator that is for everybody.
+
+        `beside_console`: operators sign in on the same site, and shall see that they are known.
+        """
+        show = self._show_anybody if beside_console else self._show
         return [
-            Route(PATH, self._show_anybody, methods=["GET"]),
+            Route(PATH, show, methods=["GET"]),
             Route(f"{PATH}/check", _Forwarding(self._endpoints.check_draft), methods=["POST"]),
             Route(f"{PATH}/send", _Forwarding(self._endpoints.send), methods=["POST"]),
         ]
