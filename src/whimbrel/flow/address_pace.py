@@ -25,8 +25,7 @@ class AddressPace:
     def wait(self, address: str) -> float:
         """Tell in how many seconds an address may ask again."""
         rate = self._rates.get(_neighbourhood(address)) if self._rates else None
-        now = self._clock.elapsed()
-        return 0.0 if rate is None or rate.room(now, 1) else rate.wait(now)
+        return rate.wait(self._clock.elapsed()) if rate else 0.0
 
     def count(self, address: str) -> None:
         """Count a request."""
