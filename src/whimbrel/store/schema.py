@@ -116,8 +116,13 @@ links = Table(
     Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),
     Index("links_limbo", "due_at", sqlite_where=_LIMBO, postgresql_where=_LIMBO),
     Index("links_unsettled", "expires_at", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
-    Index("links_undelivered", "error_code", "link_id", sqlite_where=_UNDELIVERED,
-          postgresql_where=_UNDELIVERED),
+    Index(
+        "links_undelivered",
+        "error_code",
+        "link_id",
+        sqlite_where=_UNDELIVERED,
+        postgresql_where=_UNDELIVERED,
+    ),
 )
 
 _UNEXPLAINED = text("outcome = 'no answer' AND provider_id IS NULL")
