@@ -26,15 +26,10 @@ from whimbrel.store import (
 from whimbrel.store.engine import Statement
 
 WAYS = ModuleType("ways")
-vars(WAYS).update(
-    {
-        f"_{road.name}_{way}_{question}": getattr(getattr(road, way), question)
-        for road in search_roads.ROADS
-        for way in ("older", "newer")
-        for question in ("step", "wanted")
-    }
-)
 """The statements of the roads by which chains are searched for."""
+for _road in search_roads.ROADS:
+    setattr(WAYS, f"_{_road.name}_older", _road.older)
+    setattr(WAYS, f"_{_road.name}_newer", _road.newer)
 MODULES = [
     *(allowances, chains, click_reports, clicks, extra_pairs, holdings, links, nodes, numbering),
     *(parts, purge, receipts, reports, search_roads, WAYS, short_urls, submits, timers),
@@ -45,7 +40,7 @@ STATEMENTS = [
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 ]
-_ROADS = {
+_OF_ROADS = {
     "partner_id": "chains_partner",
     "dest_addr": "chains_dest_addr",
     "partner_ref": "chains_partner_ref",
@@ -53,10 +48,9 @@ _ROADS = {
 }
 INDEXES = {
     **{
-        (WAYS, name): index
-        for road, index in _ROADS.items()
-        for name in vars(WAYS)
-        if name.startswith(f"_{road}_")
+        (WAYS, f"_{road}_{way}"): index
+        for road, index in _OF_ROADS.items()
+        for way in ("older", "newer")
     },
     (search_roads, "BY_PROVIDER_ID"): "submits_provider_id",
     (search_roads, "HELD"): "links_held",
@@ -97,8 +91,7 @@ INDEXES = {
     (reports, "_STEP_BACK"): "reports_open",
 }
 IN_ORDER = [
-    *((WAYS, name) for name in vars(WAYS) if name.endswith("_step")),
-    *((WAYS, f"_all_{way}_wanted") for way in ("older", "newer")),
+    *((WAYS, name) for name in vars(WAYS) if name.endswith(("_older", "_newer"))),
     *((search_roads, name) for name in ("HELD", "LIMBO", "UNSETTLED")),
     *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
     (chains, "_CLAIM"),

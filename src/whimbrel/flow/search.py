@@ -11,19 +11,9 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from whimbrel.domain.chain_id import accepted_about
+from whimbrel.store.criteria import Criteria, FoundChain, Span
 from whimbrel.store.engine import Store
-from whimbrel.store.search import (
-    Criteria,
-    FoundChain,
-    FoundLink,
-    Look,
-    Looked,
-    Span,
-    look_for_chains,
-)
-from whimbrel.store.search_roads import BUDGET
-
-__all__ = ["Criteria", "Cursor", "FoundChain", "FoundLink", "SearchPage", "Searcher", "Span"]
+from whimbrel.store.search import BUDGET, Look, Looked, look_for_chains
 
 _FIRST_BUDGET = 4  # times the room: what is common is found among so many, in a millisecond
 _EXPORTED_AT_ONCE = 250

@@ -11,53 +11,21 @@ from typing import NamedTuple
 
 from whimbrel.domain.chain_id import links_of
 from whimbrel.domain.content import Channel
-from whimbrel.domain.extra_param import render
 from whimbrel.domain.status import FIRST_SETTLED, ErrorCode, LinkState
 from whimbrel.store import search_roads as roads
+from whimbrel.store.criteria import (
+    Criteria,
+    FoundChain,
+    FoundLink,
+    Span,
+    verified,
+    wanted_params,
+)
 from whimbrel.store.engine import Ask, Params, Row, Statement, Steps, ask_one
-from whimbrel.store.extra_pairs import has_pair, pair_key
+from whimbrel.store.extra_pairs import pair_key
 
-BEYOND = 1 << 53
-"""Greater than all chains' numbers."""
-_LISTED = roads.BUDGET  # as the literal limits of the lists have it, save one
-
-
-class Span(NamedTuple):
-    """Chains by their numbers, from `since` on and below `before`."""
-
-    since: int = 0
-    before: int = BEYOND
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether no number is in it."""
-        return self.since >= self.before
-
-
-class Criteria(NamedTuple):
-    """What is looked for. None, and what else a member begins with, means any."""
-
-    span: Span = Span()
-    """A number, or a time: see `domain/chain_id.py`."""
-    dest_addr: str | None = None
-    partner_ref: str | None = None
-    provider_ids: tuple[str, ...] = ()
-    """The channel's number in every spelling in which it may be kept."""
-    login: str | None = None
-    """Of the Partner, removed ones too."""
-    pair: tuple[str, str | None] | None = None
-    """Of `extraParam`; with None for the value, the name alone."""
-    channel: Channel | None = None
-    sender: str | None = None
-    states: tuple[int, int] | None = None
-    """From one rank to another, both included."""
-    error_code: int | None = None
-
-    @property
-    def of_link(self) -> bool:
-        """Tell whether something is asked of a link; one link must meet it all."""
-        asked = (self.channel, self.sender, self.states, self.error_code)
-        return any(one is not None for one in asked)
+BUDGET = 1_000
+"""How many chains are looked at in one go: a few milliseconds, for which SQLite stops the rest."""
 
 
 class Look(NamedTuple):
@@ -68,37 +36,8 @@ class Look(NamedTuple):
     room: int
     older: bool = True
     """The newest first."""
-    budget: int = roads.BUDGET
+    budget: int = BUDGET
     """How many chains may be looked at, not more than that."""
-
-
-class FoundLink(NamedTuple):
-    """A step of a chain."""
-
-    link_id: int
-    channel: Channel
-    sender: str
-    text: str | None
-    image_url: str | None
-    state: LinkState
-    attempt: int
-    submitted_at: int | None
-    done_at: int | None
-    provider_id: str | None
-    error_code: int
-
-
-class FoundChain(NamedTuple):
-    """A chain as a list shows it."""
-
-    chain_id: int
-    login: str
-    partner_ref: str | None
-    dest_addr: str
-    accepted_at: int
-    extra_param: str | None
-    content_removed_at: int | None
-    links: tuple[FoundLink, ...] = ()
 
 
 class Looked(NamedTuple):
@@ -129,20 +68,74 @@ def _link(row: Row) -> FoundLink:
     return link._replace(channel=Channel(link.channel), state=LinkState(link.state))
 
 
+class _Candidates(NamedTuple):
+    """All chains of a span that may be wanted, in the order of the search."""
+
+    numbers: list[int]
+    span: Span
+
+
 def _look(look: Look) -> Steps[Looked]:
     wanted = look.criteria
     if wanted.provider_ids:
         answers = yield Ask(roads.BY_PROVIDER_ID, [(one,) for one in wanted.provider_ids])
-        return (yield from _judge(look, {row[0] for rows in answers for row in rows}))
-    way = yield from _furthest(look)
-    if way.span != look.span:
-        listed = yield from _unsettled(wanted)
-        if listed is not None:
-            return (yield from _judge(look, listed))
-    return (yield from _along(way, look))
+        numbers = {row[0] for rows in answers for row in rows}
+        return (yield from _judge(look, _listed(look, numbers)))
+    candidates = yield from _furthest(look)
+    if candidates.span != look.span:
+        unsettled = yield from _unsettled(wanted)
+        if unsettled is not None:
+            candidates = _listed(look, unsettled)
+    return (yield from _judge(look, candidates))
+
+
+def _judge(look: Look, candidates: _Candidates) -> Steps[Looked]:
+    """Find those of the candidates that are wanted; the first few are often all that it takes."""
+    found: list[FoundChain] = []
+    begin, size = 0, roads.JUDGED_AT_ONCE
+    while begin < len(candidates.numbers):
+        batch = candidates.numbers[begin : begin + size]
+        found += yield from _wanted_of(batch, look)
+        if len(found) >= look.room:
+            chains = found[: look.room]
+            return Looked(chains, _behind(look, chains[-1].chain_id))
+        begin, size = begin + size, look.budget
+    return Looked(found, _beyond(look, candidates.span))
+
+
+def _wanted_of(numbers: list[int], look: Look) -> Steps[list[FoundChain]]:
+    """Return the chains among these that are wanted, in the order of the search."""
+    criteria, size = wanted_params(look.criteria), roads.JUDGED_AT_ONCE
+    groups = [numbers[begin : begin + size] for begin in range(0, len(numbers), size)]
+    answers = yield Ask(
+        roads.JUDGED, [(*one, *one[-1:] * (size - len(one)), *criteria) for one in groups]
+    )
+    rows = sorted((row for rows in answers for row in rows), reverse=look.older, key=_number)
+    return verified(look.criteria, rows)
+
+
+def _number(row: Row) -> int:
+    return row[0]  # type: ignore[no-any-return]
+
+
+def _beyond(look: Look, done: Span) -> Span:
+    """Return what is left of a search when it has gone through a span."""
+    if look.older:
+        return Span(look.span.since, done.since)
+    return Span(done.before, look.span.before)
+
+
+def _behind(look: Look, number: int) -> Span:
+    """Return what is left of a search behind a chain."""
+    return _beyond(look, Span(number, number + 1))
 
 
 # What is listed as a whole
+
+
+def _listed(look: Look, numbers: set[int]) -> _Candidates:
+    inside = [one for one in numbers if look.span.since <= one < look.span.before]
+    return _Candidates(sorted(inside, reverse=look.older), look.span)
 
 
 def _unsettled(wanted: Criteria) -> Steps[set[int] | None]:
@@ -151,7 +144,7 @@ def _unsettled(wanted: Criteria) -> Steps[set[int] | None]:
         return None
     lowest, highest = wanted.states
     rows = yield from ask_one(_list_of(lowest, highest))
-    if len(rows) > _LISTED:
+    if len(rows) > roads.MOST_LISTED:
         return None
     return {chain_id for chain_id, state in rows if lowest <= state <= highest}
 
@@ -163,40 +156,17 @@ def _list_of(lowest: int, highest: int) -> Statement:
     return roads.LIMBO if in_limbo else roads.UNSETTLED
 
 
-def _judge(look: Look, listed: set[int]) -> Steps[Looked]:
-    """Look at chains one by one, as many at once as there is room for."""
-    inside = sorted(one for one in listed if look.span.since <= one < look.span.before)
-    if look.older:
-        inside.reverse()
-    found: list[FoundChain] = []
-    for begin in range(0, len(inside), look.room):
-        batch = inside[begin : begin + look.room]
-        answers = yield Ask(roads.ONE, [(one, *_wanted_params(look.criteria)) for one in batch])
-        found += _verified(look.criteria, [row for rows in answers for row in rows])
-        if len(found) >= look.room:
-            return Looked(found[: look.room], _behind(look, found[: look.room][-1].chain_id))
-    return Looked(found, Span(look.span.before, look.span.before))
+# What lies on a road
 
 
-# What is looked at on a road
-
-
-class _Way(NamedTuple):
-    """A road, its keys, and how far it gets within a budget."""
-
-    road: roads.Road
-    keys: list[Params]
-    span: Span
-
-
-def _furthest(look: Look) -> Steps[_Way]:
-    """Choose the road that gets furthest."""
-    best: _Way | None = None
+def _furthest(look: Look) -> Steps[_Candidates]:
+    """Return the candidates on the road that gets furthest with as many as may be looked at."""
+    best: _Candidates | None = None
     for road, keys in (yield from _roads(look.criteria)):
-        way = yield from _measured(look, road, keys)
-        if best is None or _length(way.span) > _length(best.span):
-            best = way
-        if way.span == look.span:
+        candidates = yield from _along(look, road, keys)
+        if best is None or _length(candidates.span) > _length(best.span):
+            best = candidates
+        if candidates.span == look.span:
             break
     assert best is not None  # noqa: S101 - there is always the road of all
     return best
@@ -236,83 +206,16 @@ def _errors(wanted: Criteria) -> list[int]:
     return []
 
 
-def _measured(look: Look, road: roads.Road, keys: list[Params]) -> Steps[_Way]:
-    """Find out how much of the span a road gets through: up to where its first key has to stop."""
-    since, before = look.span
-    skipped = max(look.budget // max(len(keys), 1), 1) - 1
-    step = (road.older if look.older else road.newer).step
-    answers = yield Ask(step, [(*key, since, before, skipped) for key in keys])
-    stops = [row[0] for rows in answers for row in rows]
+def _along(look: Look, road: roads.Road, keys: list[Params]) -> Steps[_Candidates]:
+    """Go along a road: up to where the first of its keys has to stop."""
+    most = max(look.budget // max(len(keys), 1), 1)
+    statement = road.older if look.older else road.newer
+    answers = yield Ask(statement, [(*key, *look.span, most) for key in keys])
+    numbers = {row[0] for rows in answers for row in rows}
+    stops = [rows[-1][0] for rows in answers if len(rows) == most]
     if not stops:
-        return _Way(road, keys, look.span)
-    span = Span(max(stops), before) if look.older else Span(since, min(stops) + 1)
-    return _Way(road, keys, span)
-
-
-def _along(way: _Way, look: Look) -> Steps[Looked]:
-    """Look at the chains of a way."""
-    statement = (way.road.older if look.older else way.road.newer).wanted
-    wanted = (*way.span, *_wanted_params(look.criteria), look.room)
-    answers = yield Ask(statement, [(*key, *wanted) for key in way.keys])
-    found = {row[0]: row for rows in answers for row in rows}
-    numbers = sorted(found, reverse=look.older)
-    # A key that has found as many as there is room for has not looked beyond the last of them.
-    stops = [rows[-1][0] for rows in answers if len(rows) == look.room]
-    if len(numbers) > look.room:
-        stops.append(numbers[look.room - 1])
-    if not stops:
-        return Looked(_verified(look.criteria, [found[one] for one in numbers]), _beyond(way, look))
+        return _listed(look, numbers)
     stop = max(stops) if look.older else min(stops)
-    seen = [one for one in numbers if (one >= stop if look.older else one <= stop)]
-    return Looked(_verified(look.criteria, [found[one] for one in seen]), _behind(look, stop))
-
-
-def _beyond(way: _Way, look: Look) -> Span:
-    """Return what is left of a search when a way is at its end."""
-    if look.older:
-        return Span(look.span.since, way.span.since)
-    return Span(way.span.before, look.span.before)
-
-
-def _behind(look: Look, number: int) -> Span:
-    """Return what is left of a search behind a chain."""
-    if look.older:
-        return Span(look.span.since, number)
-    return Span(number + 1, look.span.before)
-
-
-# What is asked of a chain on every road
-
-_ANY_RANK = 32_767
-
-
-def _wanted_params(wanted: Criteria) -> Params:
-    lowest, highest = wanted.states or (-_ANY_RANK, _ANY_RANK)
-    return (
-        wanted.login,
-        wanted.dest_addr,
-        wanted.partner_ref,
-        None if wanted.pair is None else _pattern(*wanted.pair),
-        int(wanted.of_link),
-        lowest,
-        highest,
-        wanted.channel,
-        wanted.sender,
-        -1 if wanted.error_code is None else wanted.error_code,
-    )
-
-
-def _pattern(name: str, value: str | None) -> str:
-    """Return what an `extraParam` with this pair is like."""
-    text = f"{name}=" if value is None else render([(name, value)])
-    for sign in "!%_":
-        text = text.replace(sign, f"!{sign}")
-    return f"%{text}%"
-
-
-def _verified(wanted: Criteria, rows: list[Row]) -> list[FoundChain]:
-    """Return the chains of rows, but those that only look as if they had the pair."""
-    chains = [FoundChain(*row) for row in rows]
-    if wanted.pair is None:
-        return chains
-    return [one for one in chains if has_pair(one.extra_param, *wanted.pair)]
+    rest = _behind(look, stop)
+    span = Span(rest.before, look.span.before) if look.older else Span(look.span.since, rest.since)
+    return _Candidates(_listed(look._replace(span=span), numbers).numbers, span)

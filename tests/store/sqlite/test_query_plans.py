@@ -26,7 +26,7 @@ def database(tmp_path: Path) -> Database:
     return Database(tmp_path / "whimbrel.db")
 
 
-SHORT = {"SCAN busy", "SCAN due", "SCAN old", "SCAN road", "SCAN CONSTANT ROW"}
+SHORT = {"SCAN busy", "SCAN due", "SCAN old", "SCAN CONSTANT ROW"}
 """What a statement scans of its own making: the lanes so far, what is due, the row to insert."""
 MAY_SCAN = {
     # As many as are under way or had no answer.
