@@ -66,14 +66,14 @@ class Searcher:
 
     async def everything(self, wanted: Criteria) -> AsyncIterator[list[FoundChain]]:
         """Yield all chains that are wanted, some at a time, the newest first."""
-        span, loop = wanted.span, asyncio.get_running_loop()
-        while not span.is_empty:
+        look, loop = Look(wanted, wanted.span, _EXPORTED_AT_ONCE), asyncio.get_running_loop()
+        while not look.span.is_empty:
             began = loop.time()
-            looked = await self._look(Look(wanted, span, _EXPORTED_AT_ONCE))
+            looked = await self._look(look)
             took = loop.time() - began
             if looked.chains:
                 yield looked.chains
-            span = looked.rest
+            look = _next(look, looked)
             await asyncio.sleep(took)
 
     async def _newer_page(self, wanted: Criteria, number: int, size: int) -> SearchPage:
@@ -97,17 +97,25 @@ class Searcher:
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._seconds
         found: list[FoundChain] = []
-        budget, seen = min(_FIRST_BUDGET * size, BUDGET), 0
-        while len(found) <= size and not span.is_empty:
+        look = Look(wanted, span, size + 1, older, min(_FIRST_BUDGET * size, BUDGET))
+        seen = 0
+        while look.room and not look.span.is_empty:
             if seen >= self._most or (seen and loop.time() > give_up_at):
                 break
-            room = size + 1 - len(found)
-            looked = await self._look(Look(wanted, span, room, older, budget))
+            looked = await self._look(look)
             found += looked.chains
-            span, seen, budget = looked.rest, seen + budget, BUDGET
-        return found, span
+            seen += look.budget
+            left = size + 1 - len(found)
+            look = _next(look, looked)._replace(room=left, budget=BUDGET)
+        return found, look.span
 
     async def _look(self, look: Look) -> Looked:
         looked = await self._store.read(look_for_chains, look)
         await asyncio.sleep(0)  # SQLite reads on this thread: whoever waits comes in between
         return looked
+
+
+def _next(look: Look, looked: Looked) -> Look:
+    """Return the next stretch. What was listed as a whole has filled its room, or was all."""
+    is_full = len(looked.chains) == look.room
+    return look._replace(span=looked.rest, may_list=look.may_list and is_full)

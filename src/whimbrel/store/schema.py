@@ -85,7 +85,7 @@ extra_pairs = Table(
 _HELD, _QUEUED, _LIMBO = text("state = -10"), text("state = 0"), text("state IN (10, 20)")
 _UNSETTLED = text("state < 50")
 _PASSABLE = text("state = 0 AND satisfied_by IS NOT NULL")
-_UNDELIVERED = text("state IN (50, 60)")
+_UNDELIVERED = text("state IN (50, 57, 60)")
 links = Table(
     "links",
     metadata,

@@ -24,6 +24,10 @@ from whimbrel.store.criteria import (
 from whimbrel.store.engine import Ask, Params, Row, Statement, Steps, ask_one
 from whimbrel.store.extra_pairs import pair_key
 
+_UNDELIVERED = frozenset(
+    {LinkState.FAILED, 57, LinkState.EXPIRED}
+)  # as `search_roads.ERROR` has them
+_COMMON_ERRORS = 4  # of all that there are
 BUDGET = 1_000
 """How many chains are looked at in one go: a few milliseconds, for which SQLite stops the rest."""
 
@@ -38,6 +42,8 @@ class Look(NamedTuple):
     """The newest first."""
     budget: int = BUDGET
     """How many chains may be looked at, not more than that."""
+    may_list: bool = True
+    """Whether it is worth finding out if few links are unsettled: not where it was not before."""
 
 
 class Looked(NamedTuple):
@@ -82,7 +88,7 @@ def _look(look: Look) -> Steps[Looked]:
         numbers = {row[0] for rows in answers for row in rows}
         return (yield from _judge(look, _listed(look, numbers)))
     candidates = yield from _furthest(look)
-    if candidates.span != look.span:
+    if look.may_list and candidates.span != look.span:
         unsettled = yield from _unsettled(wanted)
         if unsettled is not None:
             candidates = _listed(look, unsettled)
@@ -198,24 +204,23 @@ def _errors(wanted: Criteria) -> list[int]:
     """Return the error codes that undelivered links may have which are wanted; none: no matter."""
     if wanted.error_code:
         return [wanted.error_code]
-    match wanted.states:
-        case (LinkState.EXPIRED, LinkState.EXPIRED):
-            return [ErrorCode.TIMEOUT]
-        case (LinkState.FAILED, LinkState.FAILED):
-            return list(ErrorCode)
-    return []
+    if wanted.states is None or wanted.states[0] != wanted.states[1]:
+        return []
+    return list(ErrorCode) if wanted.states[0] in _UNDELIVERED else []
 
 
 def _along(look: Look, road: roads.Road, keys: list[Params]) -> Steps[_Candidates]:
     """Go along a road: up to where the first of its keys has to stop."""
-    most = max(look.budget // max(len(keys), 1), 1)
+    most = max(look.budget // min(max(len(keys), 1), _COMMON_ERRORS), 1)
     statement = road.older if look.older else road.newer
     answers = yield Ask(statement, [(*key, *look.span, most) for key in keys])
-    numbers = {row[0] for rows in answers for row in rows}
+    numbers = sorted({row[0] for rows in answers for row in rows}, reverse=look.older)
     stops = [rows[-1][0] for rows in answers if len(rows) == most]
+    stops += numbers[look.budget - 1 : look.budget]
     if not stops:
-        return _listed(look, numbers)
+        return _Candidates(numbers, look.span)
     stop = max(stops) if look.older else min(stops)
+    inside = [one for one in numbers if (one >= stop if look.older else one <= stop)]
     rest = _behind(look, stop)
     span = Span(rest.before, look.span.before) if look.older else Span(look.span.since, rest.since)
-    return _Candidates(_listed(look._replace(span=span), numbers).numbers, span)
+    return _Candidates(inside, span)

@@ -57,7 +57,7 @@ ERROR = _road(
     "error",
     """
 SELECT link_id >> 4 FROM links
-WHERE state IN (50, 60) AND (error_code, link_id) >= (:key, CAST(:since AS bigint) * 16)
+WHERE state IN (50, 57, 60) AND (error_code, link_id) >= (:key, CAST(:since AS bigint) * 16)
     AND (error_code, link_id) < (:key, CAST(:before AS bigint) * 16)
 ORDER BY error_code{way}, link_id{way} LIMIT :most
 """,
