@@ -142,7 +142,9 @@ RUSSIAN: Mapping[str, str] = {
     "receipt before the answer": "квитанция раньше ответа",
     "refused": "отказ",
     "expired": "срок истёк",
-    "id hexadecimal in the answer, decimal after": "номер сначала шестнадцатеричный, потом десятичный",
+    "id hexadecimal in the answer, decimal after": (
+        "номер в ответе шестнадцатеричный, потом десятичный"
+    ),
     "receipt doubled": "квитанция дважды",
     "second part undeliverable": "вторую часть не доставить",
     "system error twice": "дважды системная ошибка",
