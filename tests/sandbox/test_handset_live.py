@@ -18,6 +18,7 @@ class Page:
     def __init__(self, stream):
         self._stream = stream
         self.pieces: dict[str, str] = {}
+        self.present: list[str] = []  # what the stream began with
         self.events = 0
 
     async def until(self, condition):
@@ -42,9 +43,12 @@ class Page:
                 name = value
             elif field == "data":
                 data.append(value)
-        if name == "gone":
+        if name == "present":
+            self.present = data
+        elif name == "gone":
             del self.pieces["\n".join(data)]
         elif name:
+            assert name in {"piece", "bubble"}, name
             html = "\n".join(data)
             self.pieces[re.search('id="([^"]+)"', html)[1]] = html
             self.events += 1
@@ -102,6 +106,27 @@ async def test_what_was_forgotten_goes(sandbox, callback):
         await page.until(lambda page: page.fates() == ["read"])
         await sandbox.ask("DELETE", "/sandbox/messages")
         await page.until(lambda page: page.fates() == [])
+
+
+async def test_a_page_that_comes_back_hears_what_is_still_there(sandbox):
+    await sandbox.text(f"+{PHONE}")
+    [message] = sandbox.world.ledger.select(limit=1)
+    async with opened(sandbox) as page:
+        await page.until(lambda page: page.present)
+
+    assert page.present == ["state", "switches", "notice", "unread", f"m-{message.wamid}"]
+
+
+async def test_a_text_cannot_break_out_of_its_event(sandbox, callback):
+    await sandbox.text(
+        f"+{PHONE}", body="a\r\revent: gone\rdata: state\r\n\r\nevent: x\ndata: y\n\n"
+    )
+    await callback.until_statuses(3)
+    async with opened(sandbox) as page:
+        await page.until(lambda page: page.fates() == ["read"])
+
+    assert "event: gone" in page.pieces[page.present[-1]]
+    assert set(page.present) == set(page.pieces)
 
 
 async def test_other_phones_are_another_page(sandbox, callback):

@@ -46,14 +46,16 @@ class TemplateCard(Struct, frozen=True, kw_only=True):
 class Bubble(Struct, frozen=True, kw_only=True):
     """One message on a phone's screen.
 
-    `business` is who wrote it, or to whom it was written if `is_answer`. `image` is the URL, or
-    empty for an image that only Meta has. `at` is in milliseconds UTC. `fate` is what the business
+    `business` is who wrote it, or to whom it was written if `is_answer`; `address` is where answers
+    to it go: a phone number id, or an SMS sender. `image` is the URL, or empty for an image that
+    only Meta has. `at` is in milliseconds UTC. `fate` is what the business
     has been told of it; `next_at` is when that changes next, as far as is known.
     """
 
     id: str
     channel: Literal["WHATSAPP", "SMS"]
     business: str
+    address: str
     at: int
     kind: Kind = "text"
     text: str = ""

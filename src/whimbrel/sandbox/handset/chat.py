@@ -104,6 +104,7 @@ class Chats:
             id=answer.id,
             channel="SMS" if answer.channel == "SMS" else "WHATSAPP",
             business=number.verified_name if number else answer.business,
+            address=answer.business,
             at=answer.at,
             text=answer.text,
             is_answer=True,

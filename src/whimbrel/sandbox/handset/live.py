@@ -5,15 +5,14 @@ that has missed something, or was away, is right again after the next look.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from starlette.responses import StreamingResponse
 
-from whimbrel.sandbox.handset.news import News
-
 SIGN_OF_LIFE = 15.0  # seconds; proxies and browsers end a connection on which nothing comes
-BETWEEN_LOOKS = 0.1  # seconds, at least: a page need not be quicker than an eye
+BETWEEN_LOOKS = 0.1  # seconds: a page need not be quicker than an eye
 
 
 class Piece(NamedTuple):
@@ -25,40 +24,51 @@ class Piece(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Everything that a page shows, and in how many seconds it changes by itself, if it does."""
+    """Everything that a page shows.
 
-    pieces: Iterable[Piece]
+    `again_in` is the seconds until it changes by itself, if it does; the next look is at least a
+    `pause` away.
+    """
+
+    pieces: Sequence[Piece]
     again_in: float | None = None
+    pause: float = BETWEEN_LOOKS
 
 
 def live_response(
-    look: Callable[[], Look], news: News, number: str | None, stopping: asyncio.Event
+    look: Callable[[], Look],
+    changed: AbstractContextManager[asyncio.Event],
+    stopping: asyncio.Event,
 ) -> StreamingResponse:
-    """Return the stream of a page about one phone, or all; it ends when `stopping` is set."""
+    """Return the stream of a page that looks again when `changed`; `stopping` ends it."""
     return StreamingResponse(
-        _events(look, news, number, stopping),
+        _events(look, changed, stopping),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    look: Callable[[], Look], news: News, number: str | None, stopping: asyncio.Event
+    look: Callable[[], Look],
+    listening: AbstractContextManager[asyncio.Event],
+    stopping: asyncio.Event,
 ) -> AsyncIterator[str]:
     shown: dict[str, str] = {}
-    with news.listening(number) as changed:
+    with listening as changed:
+        # A page that comes back may show what has gone meanwhile.
+        yield _event("present", "\n".join(piece.key for piece in look().pieces))
         while not stopping.is_set():
             changed.clear()
             now = look()
             for event in _differences(shown, now.pieces):
                 yield event
             yield ":\n\n"
-            await _first_of(stopping, within=BETWEEN_LOOKS)
+            await _first_of(stopping, within=now.pause)
             within = SIGN_OF_LIFE if now.again_in is None else min(SIGN_OF_LIFE, now.again_in)
             await _first_of(stopping, changed, within=within)
 
 
-def _differences(shown: dict[str, str], pieces: Iterable[Piece]) -> Iterable[str]:
+def _differences(shown: dict[str, str], pieces: Sequence[Piece]) -> Iterable[str]:
     """Yield an event for each piece that is new, other or gone, and note it in `shown`."""
     present = {piece.key for piece in pieces}
     for key in shown.keys() - present:

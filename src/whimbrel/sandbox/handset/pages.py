@@ -23,6 +23,7 @@ from whimbrel.sandbox.smsc.scripts import SMS_SCRIPTS
 from whimbrel.sandbox.wishes import WrongWish
 from whimbrel.sandbox.world import World
 
+_BETWEEN_LISTS = 1.0  # seconds; to gather them is work, and under load each message is news
 _STATE_TEMPLATES = ("state", "switches", "notice", "unread")
 
 
@@ -65,9 +66,10 @@ class HandsetPages:
 
         def look() -> Look:
             html = self._screen.draw(request, "_phones.html", phones=self._chats.phones())
-            return Look([Piece("phones", "piece", html)])
+            return Look([Piece("phones", "piece", html)], pause=_BETWEEN_LISTS)
 
-        return live_response(look, self._world.phones.news, None, self._world.stopping)
+        news = self._world.phones.news
+        return live_response(look, news.listening(), self._world.stopping)
 
     async def phone(self, request: Request) -> Response:
         """Show a phone's screen."""
@@ -97,7 +99,8 @@ class HandsetPages:
             again_in = (min(coming) - self._world.clock.now()) / SECOND if coming else None
             return Look(pieces, again_in)
 
-        return live_response(look, self._world.phones.news, number, self._world.stopping)
+        news = self._world.phones.news
+        return live_response(look, news.listening(number), self._world.stopping)
 
     async def set(self, request: Request) -> Response:
         """Turn one switch: `switch` is a member of `Switches`, `value` is true or false."""

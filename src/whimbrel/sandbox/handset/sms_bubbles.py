@@ -55,6 +55,7 @@ def _bubble(long: _Long, now: int, speed: float) -> Bubble:
         id=long.first.message_id,
         channel="SMS",
         business=long.first.source.address,
+        address=long.first.source.address,
         at=long.first.accepted_at,
         kind=kind,
         text="".join(text or "" for text in texts) if kind == "text" else _hex(parts),

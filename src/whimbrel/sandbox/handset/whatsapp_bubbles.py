@@ -32,6 +32,7 @@ def whatsapp_bubble(message: Message) -> Bubble:
         id=message.wamid,
         channel="WHATSAPP",
         business=message.number.verified_name,
+        address=message.number.phone_number_id,
         at=message.accepted_at,
         kind=kind,
         text=text,

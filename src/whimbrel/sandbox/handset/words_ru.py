@@ -15,6 +15,7 @@ RUSSIAN: Mapping[str, str] = {
     "delivered to the phone": "доставлено на телефон",
     "read": "прочитано",
     "failed, and why": "не доставлено, и почему",
+    "dashed: not on the phone, or not yet": "пунктир: на телефоне его нет или ещё нет",
     # Messages
     "To:": "Кому:",
     "From:": "От кого:",

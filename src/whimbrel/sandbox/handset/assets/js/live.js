@@ -29,8 +29,12 @@ function putBubble(log, html) {
   const fresh = elementOf(html);
   const old = document.getElementById(fresh.id);
   const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  if (old) renew(old, fresh);
-  else log.append(fresh);
+  if (old) {
+    renew(old, fresh);
+  } else {
+    log.append(fresh);
+    log.dispatchEvent(new CustomEvent("bubble", { detail: fresh }));
+  }
   if (follows) log.scrollTop = log.scrollHeight;
 }
 
@@ -56,11 +60,19 @@ function isSame(before, after) {
   return copy.isEqualNode(after);
 }
 
+/** Remove the bubbles that went while the stream was broken. */
+function keepOnly(ids) {
+  for (const bubble of document.querySelectorAll(".bubble")) {
+    if (!ids.has(bubble.id)) bubble.remove();
+  }
+}
+
 /** Listen to the page's stream; the browser comes back by itself when it breaks. */
 export function follow(url, log) {
   const source = new EventSource(url);
   source.addEventListener("piece", (event) => putPiece(event.data));
   source.addEventListener("bubble", (event) => putBubble(log, event.data));
+  source.addEventListener("present", (event) => keepOnly(new Set(event.data.split("\n"))));
   source.addEventListener("gone", (event) => document.getElementById(event.data)?.remove());
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

@@ -14,6 +14,14 @@ function markBroken(image) {
   image.closest(".picture")?.classList.add("broken");
 }
 
+/** Offer to answer whoever wrote last, unless an answer is being written. */
+function offer(bubble) {
+  const choice = area.form.elements.to;
+  const address = `${bubble.dataset.channel}:${bubble.dataset.address}`;
+  const isKnown = [...choice.options].some((option) => option.value === address);
+  if (isKnown && !area.value) choice.value = address;
+}
+
 localise(document);
 log.scrollTop = log.scrollHeight;
 log.addEventListener("error", (event) => markBroken(event.target), true);
@@ -22,5 +30,8 @@ for (const image of log.querySelectorAll("img")) {
   if (image.complete && !image.naturalWidth) markBroken(image);
 }
 takeOver(main, (text) => { reason.textContent = text; });
-if (area) growAndSend(area);
+if (area) {
+  growAndSend(area);
+  log.addEventListener("bubble", (event) => offer(event.detail));
+}
 follow(main.dataset.live, log);
