@@ -39,7 +39,7 @@ class Guard:
 def _reason_against(request: Request, own_host: str) -> str | None:
     host = request.headers.get("host", "")
     if not _is_private(host, own_host):
-        return "Host must be an IP address, localhost or a private name (see README.md)"
+        return "Host must be an IP address, localhost or a private name (see docs/sandbox.md)"
     if request.method in _SAFE_METHODS:
         return None
     if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
