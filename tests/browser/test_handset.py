@@ -37,8 +37,10 @@ async def test_a_message_arrives_is_read_and_answered(page: Page, world: World) 
     await world.until_report(mt_num, 2)
     await check_accessibility(page, "dark", "light")
 
-    await bubble.get_by_role("button", name="Mark as read").click()
+    await bubble.get_by_role("button", name="Mark as read").focus()
+    await page.keyboard.press("Enter")
     await expect(bubble).to_have_attribute("data-fate", "read")
+    await expect(page.get_by_role("log")).to_be_focused()
     await world.until_report(mt_num, 9)
 
     await page.get_by_label("Answer", exact=True).fill("I shall be there at six")

@@ -252,6 +252,16 @@ async def test_a_magic_number_keeps_its_script(both, callback):
     assert callback.names() == ["failed"]
 
 
+async def test_a_script_that_reads_nothing_is_not_read_by_switching_on(sandbox, callback):
+    number = "70000000002"
+    await sandbox.text(f"+{number}")
+    await callback.until_statuses(2)
+    await set_phone(sandbox, number, is_on=False)
+    await set_phone(sandbox, number, is_on=True)
+
+    assert await fates(sandbox, number) == ["delivered"]
+
+
 async def test_a_person_may_read_what_a_script_leaves_unread(sandbox, callback):
     for end in ("0002", "0003"):
         await sandbox.text(f"+7000000{end}")
@@ -298,6 +308,13 @@ async def test_phones_are_listed_newest_first(both, main, callback):
     }
     assert listed[-1]["phone"]["number"] == "79160000001"
     assert {one["unread"] for one in listed} == {0}
+
+
+async def test_a_short_code_has_no_phone(both, main):
+    await main.submit("12345", b"To a short code")
+
+    assert (await both.ask("GET", "/sandbox/phones")).body == {"phones": []}
+    assert (await both.ask("GET", "/")).http == 200
 
 
 async def test_unread_messages_are_counted(sandbox, callback):

@@ -38,7 +38,7 @@ def create_app(world: World, smsc: Smsc | None = None, *, host: str = "") -> Sta
     for route in guarded:
         route.app = Guard(route.app, host)
     send, *others = GraphApi(world).routes()
-    # Sends come by the thousand, and nothing else has a path like theirs: they are looked for first.
+    # Sends come by the thousand, and no other path is like theirs: they are looked for first.
     return Starlette(routes=[send, *guarded, *others])
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from whimbrel.sandbox.handset.bubbles import Bubble
-from whimbrel.sandbox.handset.phones import Answer, Phone
+from whimbrel.sandbox.handset.phones import NUMBER, Answer, Phone
 from whimbrel.sandbox.handset.sms_bubbles import sms_bubbles
 from whimbrel.sandbox.handset.whatsapp_bubbles import fate_of, whatsapp_bubble
 from whimbrel.sandbox.ledger import Message
@@ -61,6 +61,7 @@ class Chats:
         sms = _by_number(smsc.ledger.select(limit=LOOKED_AT) if smsc else (), attrgetter("to"))
         answers = _by_number([*phones.answers()][::-1], attrgetter("number"))
         numbers = {*messages, *sms, *answers, *(phone.number for phone in phones.touched())}
+        numbers = {number for number in numbers if NUMBER.fullmatch(number)}
 
         def last_at(number: str) -> int:
             whens = [messages[number][-1].accepted_at] if number in messages else []

@@ -4,13 +4,12 @@ Owns what can be done when, for a phone that is off cannot answer. All of it is 
 world and the SMSC: the business hears of it through webhooks and receipts alone.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from whimbrel.sandbox.handset.phones import Phone
+from whimbrel.sandbox.handset.phones import NUMBER, Phone
 from whimbrel.sandbox.ledger import Message
 from whimbrel.sandbox.numbers import SandboxNumber
 from whimbrel.sandbox.scripts import USUAL, script_for
@@ -20,7 +19,6 @@ from whimbrel.sandbox.smsc.scripts import sms_script_for
 from whimbrel.sandbox.wishes import WrongWish
 from whimbrel.sandbox.world import World
 
-_NUMBER = re.compile(r"[0-9]{7,15}")
 _PUNCTUATION = str.maketrans("", "", "+ -()\N{NO-BREAK SPACE}")
 LONGEST_TEXT = 4096  # characters of a text on WhatsApp
 _READABLE = 1_000  # messages; who leaves more unread has to say which to read
@@ -67,7 +65,7 @@ def scripts_of(number: str) -> Scripts:
 def phone_number(written: str) -> str:
     """Return the digits of a number however it is written. Raises `WrongWish` if it is none."""
     number = written.translate(_PUNCTUATION)
-    if not _NUMBER.fullmatch(number):
+    if not NUMBER.fullmatch(number):
         raise WrongWish("a phone is 7 to 15 digits, with country code")
     return number
 
@@ -95,7 +93,7 @@ class Hand:
                 )
         phone = self._world.phones.change(number, **given)
         if given.keys() & {"is_on", "reads_itself"} and phone.is_on and phone.reads_itself:
-            self._read(self._unread(number))
+            self._read(one for one in self._unread(number) if one.script is USUAL)
         return phone
 
     def read(self, number: str, ids: Iterable[str] | None = None) -> list[str]:

@@ -4,6 +4,7 @@ A phone that nobody has touched is on, reads by itself what it gets, and has Wha
 are kept. How a phone is set is forgotten at a stop. Knows nothing of messages to phones.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from whimbrel.sandbox.handset.news import News
 
+NUMBER = re.compile(r"[0-9]{7,15}")  # as E.164 has it; a short code has no phone
 KEPT_ANSWERS = 10_000
 
 

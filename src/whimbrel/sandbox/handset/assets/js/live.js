@@ -10,11 +10,13 @@ function elementOf(html) {
   return template.content.firstElementChild;
 }
 
-/** Replace an element by its newer self, and keep the focus where it was. */
+/** Replace an element by its newer self; keep the focus where it was, or near what is gone. */
 function replace(old, fresh) {
-  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
   old.replaceWith(fresh);
-  if (focused) document.getElementById(focused)?.focus();
+  if (!focused) return;
+  const next = document.getElementById(focused.id || "log") ?? document.getElementById("log");
+  next?.focus({ preventScroll: true });
 }
 
 /** Put a piece in the place of the one with its id. */
