@@ -16,6 +16,7 @@ from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.reception import Reception
 from whimbrel.flow.shortening import Shortening
 from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
@@ -87,7 +88,7 @@ class Door:
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
         self.tallies = Tallies(store, clock, Metrics())
-        self.acceptor = Acceptor(
+        reception = Reception(
             store,
             clock,
             self.gatekeeper,
@@ -95,10 +96,9 @@ class Door:
             ChainIds(0, begin=moment_after(last)),
             numbering=self.numbering,
             shortening=self.shortening,
-            tallies=self.tallies,
             queue_limit=QUEUE_LIMIT,
-            wake_dispatch=self._wake,
         )
+        self.acceptor = Acceptor(store, reception, self.tallies, wake_dispatch=self._wake)
 
     async def configure(self, **profile: Any) -> None:
         """Give the Partner a password, and change its profile."""

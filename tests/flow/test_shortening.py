@@ -20,7 +20,7 @@ from whimbrel.domain.partner import DuplicateControl
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest
 from whimbrel.domain.short_url import Draft, ShortUrlMode, ShortUrlRules, drafted, uid_space
-from whimbrel.flow import gatekeeper
+from whimbrel.flow import password_checks
 from whimbrel.flow.checks import check
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
@@ -206,7 +206,7 @@ async def door(
     store: SqliteStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Door]:
     monkeypatch.setattr(
-        gatekeeper, "password_is_right", lambda kept, password: kept == stored(password)
+        password_checks, "password_is_right", lambda kept, password: kept == stored(password)
     )
     door = Door(store, clock, base=BASE)
     await door.configure(short_urls=ShortUrlMode.PER_SUBSCRIBER)
@@ -276,7 +276,7 @@ async def test_the_same_content_is_a_duplicate_though_its_uid_would_differ(
 
 async def test_fifty_requests_share_one(door: Door, database: Database) -> None:
     await door.configure(short_urls=ShortUrlMode.SHARED)
-    door.acceptor._queue_limit = 100
+    door.acceptor._reception._queue_limit = 100
     await asyncio.gather(*(door.accept(a_request(message=a_message(text=TEXT))) for _ in range(50)))
     assert kept(database) == [(LONG, None)]
     assert len(database.rows("SELECT DISTINCT text FROM links")) == 1

@@ -50,6 +50,7 @@ async def test_each_span_has_its_own_sums(store: Store) -> None:
     }
     assert found[10 * MINUTE] == {HOUR_START: 3, HOUR_START + 50 * MINUTE: 1}
     assert found[HOUR] == {HOUR_START: 4}
+    assert found[DAY] == {}  # the day began before
 
 
 async def test_a_range_has_its_begin_and_not_its_end(store: Store) -> None:
@@ -85,11 +86,18 @@ async def test_what_is_old_is_removed_a_little_at_a_time(store: Store) -> None:
     assert sum((await store.read(read_totals, EVER)).values()) == 7  # the hours are kept longer
 
 
-async def test_a_year_of_hours_is_kept(store: Store) -> None:
-    await store.write(add_tallies, [Tally(START - 365 * DAY, SENT, 3)])
-    for old in too_old(START, 250):
-        await store.write(remove_tallies, old)
-    assert await store.read(read_totals, EVER) == {SENT: 3}
-    for old in too_old(START + 40 * DAY, 250):
-        await store.write(remove_tallies, old)
-    assert await store.read(read_totals, EVER) == {}
+async def test_each_span_is_kept_as_long_as_somebody_may_ask_for_it(store: Store) -> None:
+    await store.write(add_tallies, [Tally(START, SENT, 3)])
+    kept = []
+    for age in (5 * HOUR, 2 * DAY, 40 * DAY, 1_000 * DAY, 1_101 * DAY):
+        for old in too_old(START + age, 250):
+            await store.write(remove_tallies, old)
+        ranges = [TallyRange(span, 0, START + DAY, (What.SUBMITTED,)) for span in SPANS]
+        kept.append([bool(await store.read(read_totals, one)) for one in ranges])
+    assert kept == [
+        [True, True, True, True],
+        [False, True, True, True],
+        [False, False, True, True],
+        [False, False, False, True],
+        [False, False, False, False],
+    ]

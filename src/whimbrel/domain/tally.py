@@ -12,6 +12,8 @@ from enum import StrEnum
 class What(StrEnum):
     """What is counted; the value is what the store keeps."""
 
+    __hash__ = str.__hash__  # an enumeration's own takes longer than all of the counting
+
     ACCEPTED = "accepted"
     """A link was accepted: its turn has come already, or another one stands before it."""
     RELEASED = "released"

@@ -29,30 +29,33 @@ from whimbrel.store.tallies import Kind, TallyRange, read_series, read_totals
 
 
 class Range(NamedTuple):
-    """How far back to look."""
+    """How far back to look; lengths are in milliseconds."""
 
     name: str
     length: int
-    span: int
-    """Of the sums that are read (`store/tallies.py`)."""
     step: int
-    """Of the points of a chart; all three in milliseconds."""
+    """Of the points of the chart."""
+    span: int
+    """Of the sums of which the points are made (`store/tallies.py`)."""
+    whole: int
+    """Of the sums of which the totals are made: the range begins where one of these does."""
     every: float
     """How often it is worth to look again, in seconds."""
 
     def begin(self, now: int) -> int:
-        """Return the first moment: so many whole steps, of which the last one is still going on."""
-        return now - now % self.step + self.step - self.length
+        """Return the first moment; the last sum of the range is still being added to."""
+        edge = max(self.step, self.whole)
+        return now - now % edge + edge - self.length
 
 
 RANGES: Mapping[str, Range] = MappingProxyType(
     {
         one.name: one
         for one in (
-            Range("1h", HOUR, MINUTE, MINUTE, 2.0),
-            Range("24h", DAY, 10 * MINUTE, 10 * MINUTE, 10.0),
-            Range("7d", 7 * DAY, HOUR, HOUR, 30.0),
-            Range("30d", 30 * DAY, HOUR, 6 * HOUR, 60.0),
+            Range("1h", HOUR, MINUTE, MINUTE, MINUTE, 2.0),
+            Range("24h", DAY, 10 * MINUTE, 10 * MINUTE, 10 * MINUTE, 10.0),
+            Range("7d", 7 * DAY, HOUR, HOUR, HOUR, 30.0),
+            Range("30d", 30 * DAY, 6 * HOUR, HOUR, DAY, 60.0),  # days in UTC
         )
     }
 )
@@ -153,10 +156,10 @@ class Overview:
         series = await self._store.read(read_series, TallyRange(wanted.span, since, before, SERIES))
         totals: dict[Kind, int] = {}
         for what in What:  # one by one: others have their turn in between
-            wish = TallyRange(wanted.span, since, before, (what,))
+            wish = TallyRange(wanted.whole, since, before, (what,))
             found: dict[Kind, int] = await self._store.read(read_totals, wish)
             totals |= found
-        times = list(range(since, before, wanted.step))
+        times = list(range(since, min(before, now + 1), wanted.step))
         points = {what: _points(series[what], times, wanted.step) for what in SERIES}
         return Figures(
             wanted,

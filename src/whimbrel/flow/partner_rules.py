@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from whimbrel.domain.content import Channel
+from whimbrel.domain.login import BadLogin, check_login
 from whimbrel.domain.partner import SHORTEST_HISTORY_DAYS, Partner, Profile
 from whimbrel.domain.password import SHORTEST, hash_password
 from whimbrel.domain.short_url import BadBase, ShortUrlMode, base_of
@@ -30,8 +31,6 @@ NO_SHORT_DOMAIN = (
     "there is no short domain; give the Partner one, or set short_urls.base_url or "
     "server.public_url"
 )
-_LONGEST_LOGIN = 64
-_NOT_IN_A_LOGIN = frozenset("/ ")  # it is a segment of a path: POST /<login>
 _GENERATED_BYTES = 18
 _SECRET_BYTES = 24  # Standard Webhooks asks for 24 to 64
 
@@ -82,12 +81,10 @@ BOUNDS: Mapping[str, Bounds] = MappingProxyType(_bounds())
 
 def checked_login(login: str) -> str:
     """Return a login that may be given out, taken or not. Raises `BadPartner`."""
-    if (
-        not 0 < len(login) <= _LONGEST_LOGIN
-        or not login.isprintable()
-        or not _NOT_IN_A_LOGIN.isdisjoint(login)
-    ):
-        raise BadPartner(Fault("login", "1 to 64 printable characters, without blanks and slashes"))
+    try:
+        check_login(login)
+    except BadLogin as error:
+        raise BadPartner(Fault("login", error.rule, error.values)) from error
     return login
 
 

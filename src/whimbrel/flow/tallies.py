@@ -21,7 +21,7 @@ from whimbrel.store.links import Moved, News
 from whimbrel.store.tallies import Kind, Tally, add_tallies, remove_tallies, too_old
 
 _log = structlog.get_logger(__name__)
-_BATCH = 250  # sums a transaction: keeps the loop's stop at a few milliseconds
+_BATCH = 100  # sums a transaction: keeps the loop's stop at a few milliseconds
 _MOST_WAITING = 100_000  # about 30 MB: some hundred are added a minute while the store is away
 _REMOVED_AT_ONCE = 250  # of each kind
 _LAST_TRIES = 5  # at the stop; each waits for the store's lock for two seconds

@@ -1,8 +1,8 @@
 """Sums of what has happened, for the overview: rows can be added up where messages cannot.
 
-Each sum is kept three times: by the minute for two days, by ten minutes for some weeks, by the hour
-for a year, so that every range is read from a few thousand rows. Whoever counts adds to what is
-there; several nodes make one sum.
+Each sum is kept four times: by the minute for some hours, by ten minutes for days, by the hour for
+weeks and by the day for years, so that every range is read from some thousand rows. Whoever counts
+adds to what is there; several nodes make one sum.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from whimbrel.domain.tally import What
 from whimbrel.store.engine import Ask, Do, Params, Statement, Steps
 
 SPANS: Mapping[int, int] = MappingProxyType(
-    {MINUTE: 2 * DAY, 10 * MINUTE: 40 * DAY, HOUR: 400 * DAY}
+    {MINUTE: 6 * HOUR, 10 * MINUTE: 3 * DAY, HOUR: 62 * DAY, DAY: 1_100 * DAY}
 )
 """For how long sums of each span are kept, both in milliseconds."""
 _LAST_POSITION = 15

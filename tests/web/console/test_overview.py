@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -52,11 +53,14 @@ async def test_whoever_signs_in_comes_to_the_overview(browser: ConsoleClient) ->
     assert "working" in shown.words
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/live"])
+@pytest.mark.parametrize("path", ["/console", "/console/live", "/console?range=1h"])
 async def test_a_stranger_does_not(running: RunningGateway, path: str) -> None:
     async with a_browser(running.url) as stranger:
         shown = await stranger.get(path)
-        assert (shown.status, shown.headers["location"]) == (303, f"/console/sign-in?next={path}")
+        assert (shown.status, shown.headers["location"]) == (
+            303,
+            f"/console/sign-in?next={quote(path)}",
+        )
 
 
 async def test_each_range_tells_of_its_own_time(
