@@ -9,6 +9,7 @@ from whimbrel.domain.content import Channel, Content, Image, Text
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
 from whimbrel.store.engine import Ask, Do, HoldKeys, Params, Statement, Steps, ask_one
+from whimbrel.store.extra_pairs import keep_pairs
 from whimbrel.store.parts import taken_parts
 from whimbrel.store.short_urls import FilledDraft, fill_drafts
 
@@ -55,14 +56,17 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
         accepted = []
         for chain in chains:
             accepted.append((yield from _accept(chain)))
-    links = [
-        (chain, link)
+    kept = [
+        chain
         for chain, outcome in zip(chains, accepted, strict=True)
         if outcome.chain_id == chain.chain_id
-        for link in chain.links
     ]
+    links = [(chain, link) for chain in kept for link in chain.links]
     filled = yield from fill_drafts(links)
     yield Do(_INSERT_LINK, [_link_params(*one, filled.get(one[1].link_id)) for one in links])
+    yield from keep_pairs(
+        (chain.chain_id, chain.extra_param) for chain in kept if chain.extra_param
+    )
     return accepted
 
 
