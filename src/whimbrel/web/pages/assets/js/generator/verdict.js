@@ -54,7 +54,8 @@ function tellRefusal({ error, extendedDescription }, kind, isMissing = false) {
 function tell(kind, ...parts) {
   verdict.className = `notice ${kind}`;
   const shown = element("div", {}, ...parts);
-  if (verdict.innerText !== shown.textContent) verdict.replaceChildren(...shown.childNodes);
+  // What is the same is not said again to those who listen.
+  if (verdict.textContent !== shown.textContent) verdict.replaceChildren(...shown.childNodes);
 }
 
 function mark(field, { error, extendedDescription }) {
