@@ -97,11 +97,22 @@ def _accept(chain: Chain) -> Steps[Accepted]:
     return accepted[0]
 
 
+def find_repeats(chains: list[Chain]) -> Steps[list[Accepted]]:
+    """Return what would become of each chain if it were accepted now; nothing is written."""
+    foreseen = []
+    for chain in chains:
+        repeated = yield from _repeated(chain)
+        foreseen.append(repeated or Accepted(chain.chain_id))
+    return foreseen
+
+
 def _repeated(chain: Chain) -> Steps[Accepted | None]:
     if chain.dedupe_ref is not None:
         rows = yield from ask_one(_BY_REF, chain.partner_id, chain.dedupe_ref)
         if rows:
             return Accepted(rows[0][0], repeats_ref=True)
+    if chain.content_key is None:
+        return None
     since = chain.accepted_at - chain.content_window
     rows = yield from ask_one(_BY_CONTENT, chain.content_key, since)
     return Accepted(rows[0][0], repeats_content=True) if rows else None
