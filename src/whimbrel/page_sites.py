@@ -19,6 +19,7 @@ from whimbrel.web.api import Endpoints
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.inbound import InboundPage
 from whimbrel.web.console.messages import MessagesPage
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.signing_in import SigningIn
@@ -90,6 +91,7 @@ def _console_routes(
     store, clock = parts.store, parts.clock
     subjects = (
         MessagesPage(store, clock, guard, pages),
+        InboundPage(store, pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )
