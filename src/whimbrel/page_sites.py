@@ -23,6 +23,7 @@ from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
 from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.site import create_page_site
+from whimbrel.web.reference import Reference
 
 
 class PageParts(NamedTuple):
@@ -44,7 +45,7 @@ class PageSites:
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
-        public: list[BaseRoute] = []
+        public: list[BaseRoute] = [*Reference(pages).routes()] if settings.api_reference else []
         console = [*_console_routes(parts, pages, guard, self._sessions)]
         has_own_port = bool(settings.port)
         shown = [*public, *([] if has_own_port or not settings.enabled else console)]

@@ -16,6 +16,12 @@ Theme = Literal["light", "dark"]
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _OPTIONS = {"runOnly": {"type": "tag", "values": _TAGS}, "resultTypes": ["violations"]}
 _SHOWN_PLACES = 5
+_UNTIL_STILL = """() => Promise.allSettled(
+    document.getAnimations()
+        .filter((one) => one.effect.getComputedTiming().endTime < Infinity)
+        .map((one) => one.finished)
+)"""
+"""What is halfway from one colour to another has neither."""
 
 
 async def check_accessibility(page: Page, *themes: Theme) -> None:
@@ -32,6 +38,7 @@ async def check_accessibility(page: Page, *themes: Theme) -> None:
 async def _violations(page: Page) -> list[dict[str, Any]]:
     if not await page.evaluate("() => 'axe' in window"):
         await page.evaluate(_source())
+    await page.evaluate(_UNTIL_STILL)
     outcome = await page.evaluate(f"() => axe.run(document, {json.dumps(_OPTIONS)})")
     violations: list[dict[str, Any]] = outcome["violations"]
     return violations
