@@ -15,12 +15,15 @@ from whimbrel.clock import HOUR, MINUTE, Clock
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
 from whimbrel.settings import ConsoleSettings
 from whimbrel.store.engine import Store
+from whimbrel.web.api import Endpoints
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.messages import MessagesPage
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
+from whimbrel.web.generator import Generator
 from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.site import create_page_site
 from whimbrel.web.reference import Reference
@@ -33,6 +36,10 @@ class PageParts(NamedTuple):
     store: Store
     clock: Clock
     caller: CallerAddress
+    endpoints: Endpoints
+    """The Partners' own, which the generator asks under its own origin."""
+    public_url: str
+    """Where Partners reach the gateway; empty: unknown."""
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
 
@@ -45,16 +52,27 @@ class PageSites:
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
-        public: list[BaseRoute] = [*Reference(pages).routes()] if settings.api_reference else []
+        generator = Generator(parts.endpoints, guard, pages, public_url=parts.public_url)
+        reference = Reference(guard, pages)
         console = [*_console_routes(parts, pages, guard, self._sessions)]
+        if settings.generator == "operators":
+            console += map(guard.route, generator.pages())
+
+        def site(*, with_console: bool) -> ASGIApp:
+            shown: list[BaseRoute] = [*console] if with_console else []
+            if settings.api_reference:
+                shown += reference.routes(beside_console=with_console)
+            if settings.generator == "public":
+                shown += generator.open_routes(beside_console=with_console)
+            return create_page_site(pages.assets, shown)
+
         has_own_port = bool(settings.port)
-        shown = [*public, *([] if has_own_port or not settings.enabled else console)]
-        self.beside_partners: ASGIApp = create_page_site(pages.assets, shown)
+        self.beside_partners = site(with_console=settings.enabled and not has_own_port)
         """What the Partners' port has beside their protocol."""
         self.of_operators: ASGIApp | None = None
         """What is on the console's own port; None: it has none."""
         if has_own_port and settings.enabled:
-            self.of_operators = create_page_site(pages.assets, [*public, *console])
+            self.of_operators = site(with_console=True)
 
     def close(self) -> None:
         """End what they keep."""
@@ -75,6 +93,7 @@ def _console_routes(
     """Yield the console."""
     store, clock = parts.store, parts.clock
     subjects = (
+        MessagesPage(store, clock, guard, pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from tests.support.clock import FakeClock
-from tests.support.console import a_browser
+from tests.support.console import a_browser, signed_in
 from tests.support.gateway import (
     LOGIN,
     RunningGateway,
@@ -103,7 +103,7 @@ def test_the_document_has_each_example_at_its_status() -> None:
         "$ref": "#/components/schemas/ErrorAnswer",
         "components": document["components"],
     }
-    for path in ("/send", "/{login}"):
+    for path in ("/send", "/{login}", "/check"):
         found = {}
         for status, response in document["paths"][path]["post"]["responses"].items():
             examples = response["content"]["application/json"].get("examples", {})
@@ -139,6 +139,11 @@ async def test_the_page_speaks_russian_but_for_the_document(shop: RunningGateway
         page = await browser.get("/docs", **{"accept-language": "ru"})
         assert '<html lang="ru"' in page.text
         assert "Справочник API" in page.words
+
+
+async def test_an_operator_finds_his_way_back(shop: RunningGateway) -> None:
+    async with signed_in(shop) as browser:
+        assert 'href="/console/messages"' in (await browser.get("/docs")).text
 
 
 async def test_it_can_be_switched_off_and_the_document_stays(tmp_path: Path) -> None:

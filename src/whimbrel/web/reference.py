@@ -4,6 +4,7 @@ The renderer is Swagger UI, a vendored file; `docs/decisions/0023-api-reference.
 loads the OpenAPI document and asks nobody else anything.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from whimbrel.store.engine import StoreUnavailable
 from whimbrel.web.answers import ERROR_FORMS
+from whimbrel.web.console.guard import Guard
 from whimbrel.web.error_examples import ERROR_EXAMPLES, example_of
 from whimbrel.web.openapi import openapi_document
 from whimbrel.web.pages.rendering import Pages
@@ -35,17 +38,27 @@ class _Error(NamedTuple):
 class Reference:
     """The page."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, guard: Guard, pages: Pages) -> None:
+        self._guard = guard
         self._pages = pages
         self._errors = list(_errors())
         self._document = openapi_document()
 
-    def routes(self) -> list[Route]:
-        """Return its routes, which are for everybody."""
+    def routes(self, *, beside_console: bool) -> list[Route]:
+        """Return its routes, which are for everybody.
+
+        `beside_console`: operators sign in on the same site, and shall see that they are known.
+        """
         return [
-            Route(PATH, self.show, methods=["GET"]),
+            Route(PATH, self.show_known if beside_console else self.show, methods=["GET"]),
             Route(_DOCUMENT_PATH, self.show_document, methods=["GET"]),
         ]
+
+    async def show_known(self, request: Request) -> Response:
+        """Show the page; whoever is signed in sees that he is, if the store can tell."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._guard.recognise(request)
+        return await self.show(request)
 
     async def show(self, request: Request) -> Response:
         """Show the page."""
