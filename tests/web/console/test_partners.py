@@ -291,10 +291,10 @@ async def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_lost(
     before = await stored(running)
     shown = await change(admin, running, **{"visit_days": "77", **changes})
     assert shown.status == 400
-    note = re.search(rf'<div class="note" id="{member}-note">(.*?)</div>', shown.text, re.DOTALL)
+    note = re.search(rf'<div class="note" id="p-{member}-note">(.*?)</div>', shown.text, re.DOTALL)
     assert note
     assert told in note[1].replace("&#39;", "'")
-    assert f'<a href="#{member}">' in shown.text, "the summary leads there"
+    assert f'<a href="#p-{member}">' in shown.text, "the summary leads there"
     assert 'name="visit_days" value="77"' in shown.text
     assert await stored(running) == before
 
