@@ -51,7 +51,8 @@ ORDER BY chain_id{way} LIMIT :most
 )
 PARTNER = _by("chains", "partner_id")
 PHONE = _by("chains", "dest_addr")
-PARTNER_REF = _by("chains", "partner_ref", "AND partner_ref IS NOT NULL")
+PARTNER_REF = _by("chains", "partner_ref", "AND partner_ref IS NOT NULL AND dedupe_ref IS NULL")
+"""Without those of Partners whose ids are compared: these have an index already."""
 PAIR = _by("extra_pairs", "pair")
 ERROR = _road(
     "error",
@@ -72,6 +73,13 @@ SELECT link_id >> 4 FROM submits WHERE provider_id = :provider_id
 UNION
 SELECT link_id >> 4 FROM parts WHERE provider_id = :provider_id
 LIMIT {MOST_LISTED}
+""")
+BY_DEDUPE_REF = Statement(f"""
+SELECT number FROM (
+    SELECT (SELECT c.chain_id FROM chains c
+        WHERE c.partner_id = p.partner_id AND c.dedupe_ref = :partner_ref) AS number
+    FROM partners p) AS one_each
+WHERE number IS NOT NULL LIMIT {MOST_LISTED}
 """)
 HELD = Statement(f"""
 SELECT link_id >> 4, state FROM links WHERE state = -10 ORDER BY due_at LIMIT {MOST_LISTED + 1}

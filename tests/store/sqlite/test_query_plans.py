@@ -9,6 +9,7 @@ from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS
 from tests.support.builders import Database
 from whimbrel.store import (
     holdings,
+    mo_messages,
     nodes,
     numbering,
     purge,
@@ -40,6 +41,9 @@ MAY_SCAN = {
     (numbering, "_REVISION"): {"SCAN numbering_imports"},
     (numbering, "_IMPORTS"): {"SCAN i"},
     (search_roads, "PARTNERS"): {"SCAN partners"},
+    (search_roads, "BY_DEDUPE_REF"): {"SCAN p"},
+    # As many as are asked for.
+    (mo_messages, "_LAST"): {"SCAN mo_messages USING INDEX mo_messages_received_at"},
     # A thousand at the most.
     (search_roads, "HELD"): {"SCAN links USING INDEX links_held"},
     (search_roads, "LIMBO"): {"SCAN links USING INDEX links_limbo"},
