@@ -22,6 +22,7 @@ from whimbrel.store import (
     search_roads,
     short_urls,
     submits,
+    tallies,
     timers,
 )
 from whimbrel.store.engine import Statement
@@ -32,9 +33,8 @@ for _road in search_roads.ROADS:
     setattr(WAYS, f"_{_road.name}_older", _road.older)
     setattr(WAYS, f"_{_road.name}_newer", _road.newer)
 MODULES = [
-    *(allowances, chains, click_reports, clicks, extra_pairs, holdings, links),
+    *(allowances, chains, click_reports, clicks, extra_pairs, holdings, links, mo_messages),
     *(
-        mo_messages,
         nodes,
         numbering,
         parts,
@@ -45,8 +45,9 @@ MODULES = [
         WAYS,
         short_urls,
         submits,
-        timers,
+        tallies,
     ),
+    timers,
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -106,6 +107,9 @@ INDEXES = {
     (clicks, "_IDLE"): "short_urls_idle",
     (clicks, "_FORGET_VISITS"): "clicks_uid",
     (reports, "_STEP_BACK"): "reports_open",
+    (tallies, "_SERIES"): "tallies",
+    (tallies, "_TOTALS"): "tallies",
+    (tallies, "_OLD"): "tallies",
 }
 IN_ORDER = [
     *((WAYS, name) for name in vars(WAYS) if name.endswith(("_older", "_newer"))),
@@ -114,5 +118,6 @@ IN_ORDER = [
     (chains, "_CLAIM"),
     (reports, "_CLAIM"),
     (receipts, "_FORGETTABLE"),
+    (tallies, "_OLD"),
     *((purge, name) for name in ("_OLD", "_OLD_WITH_CONTENT", "_REMOVE_VISITS", "_REMOVE_INBOUND")),
 ]

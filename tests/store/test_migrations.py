@@ -129,6 +129,7 @@ INSERT INTO uid_spaces VALUES (3, 1);
 """,
     "r0005": "INSERT INTO click_reports VALUES (5, 'https://s/abc', 'https://x');",
     "r0008": "INSERT INTO commits VALUES ('w', 1, 2);",
+    "r0011": "INSERT INTO tallies VALUES (60000, 'failed', 60000, 'SMS', 1, 7, 3);",
     "r0007": """
 INSERT INTO nodes VALUES (1, 'token', 'one', 'api', '1', 1, 2, 3, 4);
 INSERT INTO holdings VALUES ('SMS', 'main', 0, 1, 5);

@@ -15,15 +15,18 @@ import structlog
 from standardwebhooks import Webhook
 
 from whimbrel.clock import SECOND, Clock
+from whimbrel.domain.chain_id import position_of
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.retry import report_pause
+from whimbrel.domain.tally import What
 from whimbrel.flow.claiming import start_claimed
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
+from whimbrel.flow.tallies import Tallies
 from whimbrel.flow.until_written import until_written
 from whimbrel.http_out import Http, NotSent, Unanswered
 from whimbrel.metrics import Metrics
@@ -38,6 +41,7 @@ from whimbrel.store.reports import (
     put_reports_back,
     record_report_attempts,
 )
+from whimbrel.store.tallies import Kind
 
 _log = structlog.get_logger(__name__)
 _MOST_IN_HAND = 4_096  # of all receivers together
@@ -67,6 +71,7 @@ class Reporter:
         http: Http,
         metrics: Metrics,
         *,
+        tallies: Tallies,
         numbering: NumberingDirectory,
         cap: int,
         timeout: int,
@@ -81,6 +86,7 @@ class Reporter:
         self._numbering = numbering
         self._http = http
         self._metrics = metrics
+        self._tallies = tallies
         self._cap = cap
         self._lease = (AHEAD + 1) * timeout + _LEASE_MARGIN  # the last in hand waits for the others
         self._wake = wake
@@ -218,12 +224,24 @@ class Reporter:
     def _measure(self, report: Report, attempt: ReportAttempt) -> None:
         outcome = "failed" if attempt.state is ReportState.DUE else attempt.state.name.lower()
         self._metrics.reports.labels(outcome).inc()
+        self._tally(report, attempt)
         self._metrics.report_seconds.observe(attempt.latency / SECOND)
         if attempt.state is ReportState.ACKNOWLEDGED:
             age = attempt.ended_at - report.created_at
             self._metrics.report_age_seconds.observe(age / SECOND)
         elif attempt.state is ReportState.DEAD:
             _log.warning("report_is_dead", chain_id=attempt.chain_id, report_id=attempt.report_id)
+
+    def _tally(self, report: Report, attempt: ReportAttempt) -> None:
+        at, position = attempt.ended_at, position_of(report.link_id)
+        if attempt.state is ReportState.ACKNOWLEDGED:
+            age = at - report.created_at
+            self._tallies.time(at, What.REPORT_AGE, report.channel, age, position)
+        else:
+            dead = attempt.state is ReportState.DEAD
+            what = What.REPORT_DEAD if dead else What.REPORT_FAILED
+            self._tallies.count(at, Kind(what, report.channel, position))
+        self._tallies.time(at, What.REPORT_ANSWER, report.channel, attempt.latency, position)
 
 
 def _url_of(report: Report, partner: Partner) -> str:

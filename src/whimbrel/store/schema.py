@@ -204,7 +204,7 @@ mo_messages = Table(
     Index("mo_messages_subscriber", "subscriber", "received_at", "mo_id"),
 )
 
-_DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")
+_DUE, _OPEN, _DEAD = text("state = 1"), text("state IN (0, 1)"), text("state = 3")
 _CLAIMED = text("node_id IS NOT NULL")
 reports = Table(
     "reports",
@@ -226,6 +226,7 @@ reports = Table(
     Index("reports_link_status", "link_id", "status", unique=True),
     Index("reports_due", "lane", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),
     Index("reports_open", "chain_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("reports_dead", "lane", "created_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
     Index("reports_claimed", "node_id", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
 )
 
@@ -360,6 +361,19 @@ allowances = Table(
     metadata,
     Column("partner_id", BigInteger, primary_key=True, autoincrement=False),
     Column("spent_until", BigInteger, nullable=False),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("what", Text, primary_key=True),
+    Column("begins_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", Text, primary_key=True),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("detail", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 operators = Table(
