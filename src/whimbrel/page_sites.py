@@ -68,9 +68,9 @@ class PageSites:
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
+        reference = Reference(guard, pages)
         public_url = parts.settings.server.public_url
         generator = Generator(parts.endpoints, guard, pages, public_url=public_url)
-        reference = Reference(guard, pages)
         console = [*_console_routes(parts, pages, guard, self._sessions)]
         if settings.generator == "operators":
             console += map(guard.route, generator.pages())

@@ -35,7 +35,7 @@ async def test_a_number_grows_as_a_message_is_sent(
     await world.until_report(await world.send(NOT_ON_WHATSAPP), 5)
     await expect(page.locator("[data-tile=accepted]")).to_have_text(str(accepted + 1))
     await expect(page.locator(".failures a").first).to_have_attribute(
-        "href", "/console/messages?error=6&state=failed"
+        "href", "/console/messages?error=6&type=WHATSAPP"
     )
     await check_accessibility(page, "dark", "light")
     await screenshot(page, f"overview-{language}", whole=True)
