@@ -28,7 +28,7 @@ _UNDELIVERED = frozenset(
     {LinkState.FAILED, 57, LinkState.EXPIRED}
 )  # as `search_roads.ERROR` has them
 _COMMON_ERRORS = 4  # of all that there are
-BUDGET = 1_000
+BUDGET = 500
 """How many chains are looked at in one go: a few milliseconds, for which SQLite stops the rest."""
 
 

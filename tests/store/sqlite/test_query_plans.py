@@ -1,11 +1,12 @@
 """Each statement that is run again and again finds its rows by an index, however many there are."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS
+from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS, WAYS
 from tests.support.builders import Database
 from whimbrel.store import (
     holdings,
@@ -90,3 +91,11 @@ def test_what_is_due_first_is_found_without_sorting(
     module: ModuleType, name: str, database: Database
 ) -> None:
     assert not [step for step in plan_of(database, module, name) if "B-TREE" in step]
+
+
+@pytest.mark.parametrize("way", ["older", "newer"])
+@pytest.mark.parametrize("road", ["partner_id", "dest_addr", "partner_ref", "pair", "error"])
+def test_a_road_is_entered_where_the_span_begins(way: str, road: str, database: Database) -> None:
+    """Not where its key does: a common one has millions of chains."""
+    [step] = plan_of(database, WAYS, f"_{road}_{way}")
+    assert re.search(r"\(\w+=\? AND (chain|link)_id>\? AND (chain|link)_id<\?\)", step), step
