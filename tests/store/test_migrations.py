@@ -133,6 +133,11 @@ INSERT INTO nodes VALUES (1, 'token', 'one', 'api', '1', 1, 2, 3, 4);
 INSERT INTO holdings VALUES ('SMS', 'main', 0, 1, 5);
 INSERT INTO allowances VALUES (1, 6);
 """,
+    "r0010": f"""
+INSERT INTO operators VALUES (1, 'ann', 'no hash', 'admin', 1, 0, {START});
+INSERT INTO operator_sessions VALUES ('token', 1, '127.0.0.1', 1, 2);
+INSERT INTO audit VALUES (1, 2, 'ann', '127.0.0.1', 'partner.disable', 'shop', '{{}}');
+""",
 }
 
 

@@ -1,28 +1,18 @@
 """Who may call: login, subnet, password and pace, in the order of `protocol.md`, section 8."""
 
-import asyncio
-import hashlib
-import hmac
 import math
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from whimbrel.clock import Clock
-from whimbrel.domain.pacing import Rate
 from whimbrel.domain.partner import Partner
-from whimbrel.domain.password import password_is_right
 from whimbrel.domain.refusal import Refusal, RefusalCode
+from whimbrel.flow.failed_logins import FailedLogins
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.partner_pace import OwnPace, PartnerPace
+from whimbrel.flow.password_checks import PasswordChecks, TooManyChecks
 
-_FAILURES_ALLOWED = 10  # at once, from one address for one login
-_FAILURES_RATE = 1 / 30  # and then one in 30 s
-_CHECKS_AT_ONCE = 2  # argon2 takes a core and 64 MiB each
-_CHECKS_WAITING = 20  # a second's worth; a flood of guesses must not queue for minutes
 _BUSY_RETRY_AFTER = 1
-_MOST_THROTTLES = 10_000
 
 
 class Gatekeeper:
@@ -38,8 +28,8 @@ class Gatekeeper:
     ) -> None:
         """`nodes` tells how many let Partners in; each admits its part of a Partner's requests."""
         self._partners = partners
-        self._passwords = _Passwords()
-        self._throttle = _FailureThrottle(clock)
+        self._passwords = PasswordChecks()
+        self._failures = FailedLogins(clock)
         self._pace = pace or OwnPace(clock)
         self._nodes = nodes
         self._under_way: dict[int, int] = {}
@@ -52,8 +42,8 @@ class Gatekeeper:
         """
         partner = self._partners.by_login(login)
         if partner is None or partner.disabled:
-            self._throttle.check(address, login)
-            self._throttle.count(address, login)
+            self._refuse_guessing(address, login)
+            self._failures.count(address, login)
             word = "is disabled" if partner else "is not known"
             raise Refusal(RefusalCode.INVALID_LOGIN, f"login: this login {word}.")
         if not partner.admits(address):
@@ -61,14 +51,35 @@ class Gatekeeper:
                 RefusalCode.INVALID_IP_ADDRESS,
                 f"login: requests from {address} are not allowed for this login.",
             )
-        self._throttle.check(address, login)
-        if not await self._passwords.is_right(partner, password):
-            self._throttle.count(address, login)
+        self._refuse_guessing(address, login)
+        if not await self._is_right(partner, password):
+            self._failures.count(address, login)
             raise Refusal(
                 RefusalCode.INVALID_PASSWORD, "password: it is not this login's password."
             )
         await self._pace.take(partner)
         return partner
+
+    def _refuse_guessing(self, address: str, login: str) -> None:
+        """Refuse an address that has failed too often for this login (code 3)."""
+        if wait := self._failures.wait(address, login):
+            raise Refusal(
+                RefusalCode.TOO_MANY_CONNECTIONS,
+                "password: too many failed logins from this address.",
+                retry_after=math.ceil(wait),
+            )
+
+    async def _is_right(self, partner: Partner, password: str) -> bool:
+        try:
+            return await self._passwords.is_right(
+                partner.partner_id, partner.password_hash, password
+            )
+        except TooManyChecks:
+            raise Refusal(
+                RefusalCode.TOO_MANY_CONNECTIONS,
+                "password: too many passwords are being checked.",
+                retry_after=_BUSY_RETRY_AFTER,
+            ) from None
 
     @contextmanager
     def under_way(self, partner: Partner) -> Iterator[None]:
@@ -92,83 +103,3 @@ class Gatekeeper:
     def close(self) -> None:
         """End the threads."""
         self._passwords.close()
-
-
-class _Passwords:
-    """Checks passwords, and remembers the last right one of each Partner.
-
-    argon2 on every request would cost 50 ms each. The memo holds a keyed digest, never the
-    password, under a key that dies with the process; a changed password makes it worthless.
-    """
-
-    def __init__(self) -> None:
-        self._key = os.urandom(32)
-        self._memo: dict[int, tuple[str, bytes]] = {}
-        self._pool = ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="argon2")
-        self._checks: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
-
-    async def is_right(self, partner: Partner, password: str) -> bool:
-        """Check a password. Raises `Refusal` 3 when too many wait for such a check."""
-        digest = hashlib.blake2b(password.encode(), key=self._key, digest_size=32).digest()
-        known = self._memo.get(partner.partner_id)
-        if (
-            known is not None
-            and known[0] == partner.password_hash
-            and hmac.compare_digest(known[1], digest)
-        ):
-            return True
-        # A Partner's first requests come together, and wait for one check, not each for its own.
-        check = self._checks.get((partner.password_hash, digest))
-        if check is None:
-            check = self._start_check(partner.password_hash, password, digest)
-        if not await asyncio.shield(check):
-            return False
-        self._memo[partner.partner_id] = (partner.password_hash, digest)
-        return True
-
-    def _start_check(self, password_hash: str, password: str, digest: bytes) -> asyncio.Task[bool]:
-        if len(self._checks) >= _CHECKS_WAITING:
-            raise Refusal(
-                RefusalCode.TOO_MANY_CONNECTIONS,
-                "password: too many passwords are being checked.",
-                retry_after=_BUSY_RETRY_AFTER,
-            )
-        check = asyncio.create_task(self._check(password_hash, password))
-        self._checks[password_hash, digest] = check
-        check.add_done_callback(lambda _: self._checks.pop((password_hash, digest)))
-        return check
-
-    async def _check(self, password_hash: str, password: str) -> bool:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, password_is_right, password_hash, password)
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-class _FailureThrottle:
-    """Failed logins: some at once, then few, per address and login."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._rates: dict[tuple[str, str], Rate] = {}
-
-    def check(self, address: str, login: str) -> None:
-        """Refuse an address that has failed too often for this login (code 3)."""
-        rate = self._rates.get((address, login))
-        if rate is None:
-            return
-        now = self._clock.elapsed()
-        if not rate.room(now, 1):
-            raise Refusal(
-                RefusalCode.TOO_MANY_CONNECTIONS,
-                "password: too many failed logins from this address.",
-                retry_after=math.ceil(rate.wait(now)),
-            )
-
-    def count(self, address: str, login: str) -> None:
-        now = self._clock.elapsed()
-        if len(self._rates) >= _MOST_THROTTLES:
-            self._rates = {key: rate for key, rate in self._rates.items() if rate.wait(now) > 0}
-        rate = self._rates.setdefault((address, login), Rate(_FAILURES_RATE, _FAILURES_ALLOWED))
-        rate.take(now)

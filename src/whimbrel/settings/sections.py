@@ -118,6 +118,43 @@ class ClusterSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = field(default_factory=lambda: list(ROLES))
 
 
+class ConsoleSettings(Struct, kw_only=True, forbid_unknown_fields=True):
+    """The console for operators, the request generator and the API reference."""
+
+    enabled: Annotated[
+        bool,
+        Meta(description="Serve `/console`, where operators sign in. Needs the role `api`."),
+    ] = True
+    host: Annotated[
+        str, Meta(description="Address of the console's own port; empty: `server.host`.")
+    ] = ""
+    port: Annotated[
+        int,
+        Meta(
+            description="The console's own port; then it is not on the Partners' port. "
+            "0: it shares `server.port`.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+    generator: Annotated[
+        Literal["off", "operators", "public"],
+        Meta(
+            description="Who sees the request generator, `/generator`: nobody, operators who have "
+            "signed in, or everybody who reaches the Partners' port."
+        ),
+    ] = "operators"
+    api_reference: Annotated[
+        bool, Meta(description="Serve the API reference, `/docs`, to everybody.")
+    ] = True
+    session_idle_minutes: Annotated[
+        float, Meta(description="After so long without a request an operator is signed out.", gt=0)
+    ] = 120.0
+    session_hours: Annotated[
+        float, Meta(description="After so long an operator signs in again in any case.", gt=0)
+    ] = 12.0
+
+
 class DispatchSettings(Struct, kw_only=True, forbid_unknown_fields=True):
     """How links are handed to their channels."""
 
@@ -357,6 +394,7 @@ class Settings(Struct, kw_only=True, forbid_unknown_fields=True):
     server: ServerSettings = field(default_factory=ServerSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
     short_urls: ShortUrlSettings = field(default_factory=ShortUrlSettings)

@@ -341,6 +341,44 @@ allowances = Table(
     Column("spent_until", BigInteger, nullable=False),
 )
 
+operators = Table(
+    "operators",
+    metadata,
+    Column("operator_id", _NUMBER, primary_key=True),
+    Column("login", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("sees_texts", SmallInteger, nullable=False),
+    Column("disabled", SmallInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("operators_login", "login", unique=True),
+)
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("operator_id", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Index("operator_sessions_operator", "operator_id"),
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", _NUMBER, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+)
+"""Who changed what; rows are only ever added."""
+
 commits = Table(
     "commits",
     metadata,
