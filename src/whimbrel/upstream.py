@@ -84,6 +84,14 @@ class Edges(NamedTuple):
     chance: Callable[[], float] = random.random
 
 
+def senders_of(settings: Settings) -> dict[Channel, frozenset[str]]:
+    """Return the names of the senders that are configured, by channel."""
+    return {
+        Channel.WHATSAPP: frozenset(one.sender for one in settings.whatsapp.values()),
+        Channel.SMS: frozenset(name for one in settings.smpp.values() for name in one.senders),
+    }
+
+
 class Upstream:
     """Everything that the gateway sends through."""
 
@@ -137,10 +145,7 @@ class Upstream:
 
     def senders(self) -> dict[Channel, frozenset[str]]:
         """Return the senders' names by channel."""
-        return {
-            channel: frozenset(sender for other, sender in self.lines if other is channel)
-            for channel in Channel
-        }
+        return senders_of(self._settings)
 
     def _whatsapp(self, account: WhatsappAccount) -> SenderLine:
         timeout = self._settings.dispatch.submit_timeout_seconds

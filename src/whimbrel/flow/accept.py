@@ -6,6 +6,8 @@ The answer is given once the chain is on disk: it is a promise that survives `ki
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from whimbrel.clock import Clock
 from whimbrel.domain.chain import Chain
 from whimbrel.domain.chain_id import ChainIds, NumbersUsedUp
@@ -61,21 +63,34 @@ class Acceptor:
         """Take a request from `address`. Raises `Refusal`; then nothing was stored."""
         partner = await self._gatekeeper.admit(request.login, request.password, address)
         with self._gatekeeper.under_way(partner):
-            now = self._clock.now()
-            chain = check(
-                request,
-                partner,
-                self._senders,
-                self._numbering.ranges,
-                chain_id=self._number(now),
-                now=now,
-                request_id=request_id,
-                short=self._shortening.rules_of(partner),
-            )
-            accepted = await self._store_chain(chain)
+            accepted = await self._store_chain(self._checked(request, partner, request_id))
         _refuse_duplicate(accepted, partner)
         self._wake_dispatch()
         return Answer(accepted.chain_id, request.partner_ref)
+
+    async def accept_again(self, request: SendRequest, partner: Partner, request_id: str) -> int:
+        """Take what an operator sends once more for a Partner; return its number.
+
+        Nobody's password is asked for, and no limit of the Partner's; that it repeats another is
+        what is wanted. Raises `Refusal` for all else; then nothing was stored.
+        """
+        chain = self._checked(request, partner, request_id)
+        accepted = await self._store_chain(replace(chain, content_key=None, content_window=0))
+        self._wake_dispatch()
+        return accepted.chain_id
+
+    def _checked(self, request: SendRequest, partner: Partner, request_id: str) -> Chain:
+        now = self._clock.now()
+        return check(
+            request,
+            partner,
+            self._senders,
+            self._numbering.ranges,
+            chain_id=self._number(now),
+            now=now,
+            request_id=request_id,
+            short=self._shortening.rules_of(partner),
+        )
 
     def _number(self, now: int) -> int:
         try:

@@ -222,9 +222,7 @@ def _hours(chain: Mapping[str, Any]) -> Hours | None:
 
 def _step(link: dict[str, Any], story: Story, now: int, lines: Lines) -> Step:
     line = lines.get((link["channel"], link["sender"]), link["sender"])
-    paused = (
-        one for one in story.pauses if (one.channel, one.sender) == (link["channel"], line)
-    )
+    paused = (one for one in story.pauses if (one.channel, one.sender) == (link["channel"], line))
     goal = link["satisfied_by"]
     is_sms = link["channel"] == Channel.SMS and link["text"] is not None
     return Step(
@@ -309,15 +307,16 @@ def _of_channels(story: Story) -> Iterator[Event]:
         yield Event(one["ended_at"], submitted, key, position)
     for one in story.receipts:
         position, state = position_of(one["link_id"]), LinkState(one["state"])
-        received = Received(
-            one["attempt"], state, one["happened_at"], one["code"], one["detail"]
-        )
+        received = Received(one["attempt"], state, one["happened_at"], one["code"], one["detail"])
         key = f"receipt-{position}-{received.attempt}-{int(state)}"
         yield Event(one["received_at"], received, key, position)
     for one in story.links:
         state = LinkState(one["state"])
         if state in {LinkState.EXPIRED, LinkState.CANCELLED}:
-            position, ended = position_of(one["link_id"]), Ended(state, ErrorCode(one["error_code"]))
+            position, ended = (
+                position_of(one["link_id"]),
+                Ended(state, ErrorCode(one["error_code"])),
+            )
             yield Event(one["done_at"], ended, f"end-{position}", position)
 
 
@@ -345,5 +344,3 @@ def _of_reports(story: Story) -> Iterator[Event]:
         )
         key = f"told-{told.report_id}-{told.attempt}"
         yield Event(one["ended_at"], told, key, position_of(report["link_id"]))
-
-

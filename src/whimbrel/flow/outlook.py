@@ -60,7 +60,7 @@ class Outlook(NamedTuple):
     """Whether another link gets its turn when this one misses its goal."""
 
 
-def link_outlook(
+def link_outlook(  # noqa: PLR0911 - one return a state
     link: dict[str, Any], story: Story, now: int, pause: SenderPause | None
 ) -> Outlook:
     """Say what is next for one link of a story; `pause` is its sender's, if that rests."""

@@ -12,8 +12,8 @@ from whimbrel.store.senders import SenderPause, paused_senders
 from whimbrel.store.submits import NO_ANSWER
 
 _CHAIN = Statement("""
-SELECT c.chain_id, c.partner_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery, c.notify_url,
-    c.extra_param, c.schedule, c.accepted_at, c.request_id, c.content_removed_at
+SELECT c.chain_id, c.partner_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery,
+    c.notify_url, c.extra_param, c.schedule, c.accepted_at, c.request_id, c.content_removed_at
 FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = :chain_id
 """)
 _PROFILE = Statement("""
