@@ -65,7 +65,9 @@ async def serve(
         if risk := risk_of(store):
             _log.warning("store_is_at_risk", why=risk)
         is_alone = not settings.store.url
-        gateway = Gateway(settings, store, clock or SystemClock(), alone=is_alone, post=post)
+        gateway = Gateway(
+            settings, store, clock or SystemClock(), alone=is_alone, post=post, stopping=stop
+        )
         try:
             await gateway.start()
             host, watch_port = server.host, settings.cluster.watch_port
@@ -73,6 +75,9 @@ async def serve(
             if watch_port:  # first, since it may be taken
                 watcher = listen(host, watch_port)
                 sites.append(serve_app(gateway.watch_site, host, 0, stop=stop, listener=watcher))
+            if gateway.console_site is not None:
+                console = settings.console.host or host, settings.console.port
+                sites.append(serve_app(gateway.console_site, *console, stop=stop))
             sites.append(
                 serve_app(gateway.site, host, 0, stop=stop, on_ready=on_ready, listener=listener)
             )

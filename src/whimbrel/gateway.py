@@ -37,6 +37,7 @@ from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, Http
 from whimbrel.loops import Loops
 from whimbrel.metrics import Metrics
+from whimbrel.page_sites import PageParts, PageSites
 from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
@@ -74,8 +75,12 @@ class Gateway:
         *,
         alone: bool = True,
         post: str = "",
+        stopping: asyncio.Event | None = None,
     ) -> None:
-        """`alone` says that no other process can write to the store; `post` is a `Member`'s."""
+        """`alone` says that no other process can write to the store; `post` is a `Member`'s.
+
+        `stopping` is set when the process is to end: answers that go on by themselves end then.
+        """
         self._edges = edges = edges or Edges()
         self._settings = settings
         self._store = store
@@ -85,7 +90,9 @@ class Gateway:
         self._lease = Loops(clock, idle=_IDLE_SECONDS)
         self._dispatch_wanted = asyncio.Event()
         self._reports_wanted = asyncio.Event()
+        self._stopping = stopping or asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pages: PageSites | None = None
         self._grace = round(settings.dispatch.ambiguity_grace_seconds * SECOND)
 
         self.metrics = Metrics()
@@ -238,6 +245,13 @@ class Gateway:
             await self._membership.leave()
         await self._store.close()
         self._gatekeeper.close()
+        if self._pages is not None:
+            self._pages.close()
+
+    @property
+    def console_site(self) -> ASGIApp | None:
+        """What is served on the console's own port; None: it has none."""
+        return self._pages.of_operators if self._pages else None
 
     def _has(self, *roles: str) -> bool:
         return not set(roles).isdisjoint(self._roles)
@@ -256,11 +270,15 @@ class Gateway:
             wake_dispatch=self._dispatch_wanted.set,
         )
         caller = CallerAddress(settings.server.trusted_proxies)
+        self._pages = PageSites(
+            PageParts(settings.console, self._store, self._clock, caller, self._stopping)
+        )
         return create_site(
             SendEndpoint(acceptor, caller, self.metrics, self._clock),
             WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
             self.metrics,
             self._redirect(caller),
+            self._pages.beside_partners,
             is_ready=self._is_ready,
         )
 

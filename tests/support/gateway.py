@@ -89,9 +89,9 @@ async def running_gateway(
     for login, profile in (partners or {LOGIN: a_profile()}).items():
         partner = Partner(0, login, _hashed(PASSWORD), False, profile)
         await store.write(add_partners, PartnerChange(partner, SystemClock().now()))
-    gateway = Gateway(settings, store, clock or SystemClock())
-    await gateway.start()
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
+    gateway = Gateway(settings, store, clock or SystemClock(), stopping=stop)
+    await gateway.start()
     server = asyncio.create_task(
         serve_app(gateway.site, "127.0.0.1", port, stop=stop, on_ready=ready.set_result)
     )

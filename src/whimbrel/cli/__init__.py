@@ -24,6 +24,7 @@ NOUNS = (
     "simulate",
     "version",
     "partner",
+    "operator",
     "message",
     "reports",
     "inbound",

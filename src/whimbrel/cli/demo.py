@@ -17,9 +17,11 @@ from msgspec.structs import replace
 
 from whimbrel import app as gateway
 from whimbrel.cli.demo_config import DEMO_CONFIG
+from whimbrel.cli.operator import add_operator
 from whimbrel.cli.partner import add_partner, find_partner, write_partner
 from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
 from whimbrel.domain.content import Channel
+from whimbrel.domain.operator import Role
 from whimbrel.domain.partner import DuplicateControl, Profile
 from whimbrel.logs import configure_logs
 from whimbrel.settings import Settings, load, local_host, local_url
@@ -65,7 +67,7 @@ def demo(
     settings = load(config)
     _overrule(settings, host, port, speed, throughput)
     configure_logs(settings.log.level)
-    on_store(settings, lambda store: _make_partner(store, port + 2, has_sms=bool(settings.smpp)))
+    on_store(settings, lambda store: _make_logins(store, port + 2, has_sms=bool(settings.smpp)))
     try:
         uvloop.run(_run(settings, config, port + 2))
     except (gateway.AlreadyRunning, OSError) as error:
@@ -84,6 +86,12 @@ def _overrule(settings: Settings, host: str, port: int, speed: float, throughput
     for smpp in settings.smpp.values():
         smpp.host, smpp.port = local_host(host), port + 3
         smpp.throughput = throughput
+
+
+async def _make_logins(store: Store, receiver_port: int, *, has_sms: bool) -> None:
+    """Make the demo's Partner and its operator."""
+    await _make_partner(store, receiver_port, has_sms=has_sms)
+    await add_operator(store, LOGIN, PASSWORD, Role.ADMIN, sees_texts=True)
 
 
 async def _make_partner(store: Store, receiver_port: int, *, has_sms: bool) -> None:
@@ -180,6 +188,8 @@ def _greeting(url: str, *, has_sms: bool) -> str:
     sms = {"type": "SMS", "data": {"text": "Hello by SMS", "ttl": 10}}
     text = _curl(url, "70000000001", whatsapp)
     greeting = f"""Whimbrel is ready on {url}
+Its console: {url}/console (login {LOGIN}, password {PASSWORD})
+
 Send a message, and watch its delivery reports arrive here:
 
 {text}

@@ -36,6 +36,11 @@ _RIGHTS = MappingProxyType(
 )
 
 
+ROLE_NAMES = MappingProxyType(
+    {Role.ADMIN: "Administrator", Role.SUPPORT: "Support", Role.READER: "Reader"}
+)
+
+
 class Operator(Struct, frozen=True):
     """Somebody with a login to the console."""
 

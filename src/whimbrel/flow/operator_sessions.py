@@ -5,16 +5,14 @@ a new one, whatever the browser brought along, so that nobody can lay a session 
 sign in to.
 """
 
-import asyncio
 import hashlib
 import secrets
 from typing import NamedTuple
 
 from whimbrel.clock import MINUTE, Clock
 from whimbrel.domain.operator import Operator
-from whimbrel.domain.password import hash_password
 from whimbrel.flow.failed_logins import FailedLogins
-from whimbrel.flow.password_checks import PasswordChecks, TooManyChecks
+from whimbrel.flow.password_checks import PasswordChecks, TooManyChecks, hash_aside
 from whimbrel.store.audit import Audited, AuditEntry, audited, note_deeds
 from whimbrel.store.engine import Store
 from whimbrel.store.operators import (
@@ -86,6 +84,15 @@ class OperatorSessions:
             raise WrongCredentials
         return await self._open(operator, address)
 
+    async def knows_password(self, operator: Operator, password: str, address: str) -> bool:
+        """Check the password of somebody who is signed in. Raises `MustWait`."""
+        if wait := self._failures.wait(address, operator.login):
+            raise MustWait(wait)
+        if await self._is_right(operator, password):
+            return True
+        self._failures.count(address, operator.login)
+        return False
+
     async def find(self, token: str) -> Operator | None:
         """Return who is signed in with a token, and note that the session is in use."""
         token_hash, now = _hashed(token), self._clock.now()
@@ -135,7 +142,7 @@ class OperatorSessions:
         try:
             if operator is None and not self._nobodys_hash:
                 nobodys = secrets.token_urlsafe(_TOKEN_BYTES)
-                self._nobodys_hash = await asyncio.to_thread(hash_password, nobodys)
+                self._nobodys_hash = await hash_aside(nobodys)
             known = operator.password_hash if operator else self._nobodys_hash
             return await self._passwords.is_right(number, known, password)
         except TooManyChecks:

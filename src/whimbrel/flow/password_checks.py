@@ -10,10 +10,15 @@ import hmac
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from whimbrel.domain.password import password_is_right
+from whimbrel.domain.password import hash_password, password_is_right
 
 _CHECKS_AT_ONCE = 2  # argon2 takes a core and 64 MiB each
 _CHECKS_WAITING = 20  # a second's worth; a flood of guesses must not queue for minutes
+
+
+async def hash_aside(password: str) -> str:
+    """Return what is stored for a password, made beside the event loop. Raises `BadPassword`."""
+    return await asyncio.to_thread(hash_password, password)
 
 
 class TooManyChecks(Exception):

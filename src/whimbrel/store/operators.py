@@ -6,6 +6,7 @@ Of a session's token the store has a hash alone: who reads the tables can sign i
 from typing import NamedTuple
 
 from whimbrel.domain.operator import Operator, Role
+from whimbrel.store.audit import audited
 from whimbrel.store.engine import Ask, Do, Row, Statement, Steps, ask_one
 
 _OPERATOR = """o.operator_id, o.login, o.password_hash, o.role, o.sees_texts, o.disabled,
@@ -67,7 +68,7 @@ class Visit(NamedTuple):
     token_hash: bytes
 
 
-def add_operators(operators: list[Operator]) -> Steps[list[int | None]]:
+def _add(operators: list[Operator]) -> Steps[list[int | None]]:
     """Write new operators; None where the login is taken."""
     answers = yield Ask(
         _INSERT,
@@ -79,7 +80,7 @@ def add_operators(operators: list[Operator]) -> Steps[list[int | None]]:
     return [rows[0][0] if rows else None for rows in answers]
 
 
-def change_operators(operators: list[Operator]) -> Steps[list[None]]:
+def _change(operators: list[Operator]) -> Steps[list[None]]:
     """Overwrite operators, and sign them out everywhere: their rights are not what they were."""
     yield Do(
         _UPDATE,
@@ -92,11 +93,17 @@ def change_operators(operators: list[Operator]) -> Steps[list[None]]:
     return [None] * len(operators)
 
 
-def remove_operators(operators: list[Operator]) -> Steps[list[None]]:
+def _remove(operators: list[Operator]) -> Steps[list[None]]:
     """Remove operators. What they did stays in the audit log, by their login."""
     yield Do(_CLOSE_ALL, [(one.operator_id,) for one in operators])
     yield Do(_DELETE, [(one.operator_id,) for one in operators])
     return [None] * len(operators)
+
+
+add_operators = audited(_add)
+change_operators = audited(_change)
+remove_operators = audited(_remove)
+"""Nobody's rights change without an entry in the audit log."""
 
 
 def all_operators(items: list[None]) -> Steps[list[list[Operator]]]:

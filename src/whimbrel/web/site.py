@@ -18,6 +18,7 @@ from whimbrel.web.answers import error_body, send_json, send_refusal
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.hooks import WhatsappHook
 from whimbrel.web.openapi import openapi_document
+from whimbrel.web.pages.site import is_page
 from whimbrel.web.redirect import Redirect
 
 _log = structlog.get_logger(__name__)
@@ -30,12 +31,14 @@ def create_site(
     whatsapp: WhatsappHook,
     metrics: Metrics,
     redirect: Redirect,
+    pages: ASGIApp,
     *,
     is_ready: Callable[[], Awaitable[None]],
 ) -> ASGIApp:
     """Return the whole site. `is_ready` raises `StoreUnavailable` while the gateway is not.
 
     What belongs to a short domain goes to `redirect`, whatever the path: nothing else is there.
+    `pages` are those for people.
     """
     openapi = openapi_document()
 
@@ -60,6 +63,8 @@ def create_site(
             await redirect.answer(place, scope, send)
         elif scope["type"] == "http" and scope["path"] == _SEND_PATH and scope["method"] == "POST":
             await send_endpoint(scope, receive, send)
+        elif scope["type"] == "http" and is_page(scope["path"]):
+            await pages(scope, receive, send)
         else:
             await router(scope, receive, send)
 

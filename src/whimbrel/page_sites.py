@@ -1,0 +1,84 @@
+"""The pages for people, put together: the console, the request generator, the API reference.
+
+They are on the Partners' port, or the console has one of its own. Where it has, the Partners' port
+keeps what is for everybody: the reference, and the generator if it is public.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from whimbrel.clock import HOUR, MINUTE, Clock
+from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
+from whimbrel.settings import ConsoleSettings
+from whimbrel.store.engine import Store
+from whimbrel.web.caller import CallerAddress
+from whimbrel.web.console.audit_log import AuditLog
+from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.operators import OperatorPages
+from whimbrel.web.console.signing_in import SigningIn
+from whimbrel.web.console.site import console_routes
+from whimbrel.web.pages.rendering import Pages
+from whimbrel.web.pages.site import create_page_site
+
+
+class PageParts(NamedTuple):
+    """What the pages need of a gateway."""
+
+    settings: ConsoleSettings
+    store: Store
+    clock: Clock
+    caller: CallerAddress
+    stopping: asyncio.Event
+    """Set when the process is to end: live streams end then."""
+
+
+class PageSites:
+    """Both sites, and what they keep while they run."""
+
+    def __init__(self, parts: PageParts) -> None:
+        settings, clock = parts.settings, parts.clock
+        pages = Pages(clock, settings)
+        self._sessions = _sessions(parts)
+        guard = Guard(self._sessions, pages, parts.caller, clock)
+        public: list[BaseRoute] = []
+        console = [*_console_routes(parts, pages, guard, self._sessions)]
+        has_own_port = bool(settings.port)
+        shown = [*public, *([] if has_own_port or not settings.enabled else console)]
+        self.beside_partners: ASGIApp = create_page_site(pages.assets, shown)
+        """What the Partners' port has beside their protocol."""
+        self.of_operators: ASGIApp | None = None
+        """What is on the console's own port; None: it has none."""
+        if has_own_port and settings.enabled:
+            self.of_operators = create_page_site(pages.assets, [*public, *console])
+
+    def close(self) -> None:
+        """End what they keep."""
+        self._sessions.close()
+
+
+def _sessions(parts: PageParts) -> OperatorSessions:
+    lifetimes = Lifetimes(
+        idle=round(parts.settings.session_idle_minutes * MINUTE),
+        longest=round(parts.settings.session_hours * HOUR),
+    )
+    return OperatorSessions(parts.store, parts.clock, lifetimes)
+
+
+def _console_routes(
+    parts: PageParts, pages: Pages, guard: Guard, sessions: OperatorSessions
+) -> Iterator[BaseRoute]:
+    """Yield the console."""
+    store, clock = parts.store, parts.clock
+    subjects = (
+        OperatorPages(store, clock, sessions, guard, pages),
+        AuditLog(store, pages),
+    )
+    yield from console_routes(
+        guard,
+        SigningIn(sessions, pages, parts.caller),
+        [page for subject in subjects for page in subject.pages()],
+    )

@@ -1,0 +1,65 @@
+"""The files that pages load: styles, scripts, vendored libraries. All of them are ours to serve.
+
+A file's address holds a digest of its content, so that a browser may keep it for ever and never
+has an old one.
+"""
+
+import hashlib
+import mimetypes
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+PATH = "/assets"
+_DIGEST = 12  # hex digits
+_TYPES = MappingProxyType({".js": "text/javascript", ".txt": "text/plain", ".svg": "image/svg+xml"})
+_ALWAYS = "public, max-age=31536000, immutable"
+_BRIEFLY = "public, max-age=300"  # asked for without a digest, or with an old one
+
+
+class _File(NamedTuple):
+    body: bytes
+    media_type: str
+    digest: str
+
+
+class Assets:
+    """Every file below a package's folder, read once."""
+
+    def __init__(self, package: str = "whimbrel.web.pages", folder: str = "assets") -> None:
+        root = files(package) / folder
+        self._files = {name: _read(one) for name, one in _walk(root, "")}
+
+    def url(self, name: str) -> str:
+        """Return where a file is. Raises `KeyError` for one that is not there."""
+        return f"{PATH}/{name}?v={self._files[name].digest}"
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with a file."""
+        file = self._files.get(request.path_params["name"])
+        if file is None:
+            return Response("There is no such file.\n", 404, media_type="text/plain")
+        cached = request.query_params.get("v") == file.digest
+        headers = {"cache-control": _ALWAYS if cached else _BRIEFLY}
+        return Response(file.body, media_type=file.media_type, headers=headers)
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    for one in folder.iterdir():
+        if one.is_dir():
+            yield from _walk(one, f"{prefix}{one.name}/")
+        else:
+            yield prefix + one.name, one
+
+
+def _read(file: Traversable) -> _File:
+    body = file.read_bytes()
+    suffix = f".{file.name.rpartition('.')[2]}"
+    guessed = _TYPES.get(suffix) or mimetypes.guess_type(file.name)[0]
+    digest = hashlib.sha256(body).hexdigest()[:_DIGEST]
+    return _File(body, guessed or "application/octet-stream", digest)
