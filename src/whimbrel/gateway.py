@@ -41,7 +41,7 @@ from whimbrel.page_sites import PageParts, PageSites
 from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
-from whimbrel.upstream import Edges, Inbox, Upstream
+from whimbrel.upstream import Edges, Inbox, Upstream, sms_accounts
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.hooks import WhatsappHook
@@ -271,7 +271,17 @@ class Gateway:
         )
         caller = CallerAddress(settings.server.trusted_proxies)
         self._pages = PageSites(
-            PageParts(settings.console, self._store, self._clock, caller, self._stopping)
+            PageParts(
+                settings.console,
+                self._store,
+                self._clock,
+                caller,
+                self._stopping,
+                acceptor=acceptor,
+                partners=self._partners,
+                sms_accounts=sms_accounts(settings),
+                wake_reports=self._reports_wanted.set,
+            )
         )
         return create_site(
             SendEndpoint(acceptor, caller, self.metrics, self._clock),

@@ -5,19 +5,24 @@ keeps what is for everybody: the reference, and the generator if it is public.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
+from whimbrel.flow.accept import Acceptor
+from whimbrel.flow.narrative import Lines
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
+from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.resend import Resender
 from whimbrel.settings import ConsoleSettings
 from whimbrel.store.engine import Store
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.message import MessagePage
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
@@ -34,6 +39,11 @@ class PageParts(NamedTuple):
     caller: CallerAddress
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
+    acceptor: Acceptor
+    partners: PartnerDirectory
+    sms_accounts: Lines
+    """The accounts of SMS senders, by which their pauses are called."""
+    wake_reports: Callable[[], None]
 
 
 class PageSites:
@@ -76,6 +86,15 @@ def _console_routes(
     subjects = (
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
+        MessagePage(
+            store,
+            clock,
+            guard,
+            pages,
+            Resender(parts.acceptor, parts.partners),
+            lines=parts.sms_accounts,
+            wake_reports=parts.wake_reports,
+        ),
     )
     yield from console_routes(
         guard,

@@ -92,6 +92,15 @@ def senders_of(settings: Settings) -> dict[Channel, frozenset[str]]:
     }
 
 
+def sms_accounts(settings: Settings) -> dict[tuple[str, str], str]:
+    """Return the account at an SMSC of each SMS sender, by channel and sender."""
+    return {
+        (Channel.SMS, sender): name
+        for name, account in settings.smpp.items()
+        for sender in account.senders
+    }
+
+
 class Upstream:
     """Everything that the gateway sends through."""
 

@@ -26,7 +26,7 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import ScheduleRequest
-from whimbrel.flow import gatekeeper
+from whimbrel.flow import password_checks
 from whimbrel.store import sqlite
 from whimbrel.store.chains import accept_chains
 from whimbrel.store.history import tell_stories
@@ -40,7 +40,7 @@ async def door(
     store: SqliteStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Door]:
     monkeypatch.setattr(
-        gatekeeper, "password_is_right", lambda kept, password: kept == stored(password)
+        password_checks, "password_is_right", lambda kept, password: kept == stored(password)
     )
     door = Door(store, clock)
     await door.configure()

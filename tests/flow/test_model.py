@@ -42,7 +42,7 @@ from whimbrel.domain.refusal import Refusal
 from whimbrel.domain.request import CascadeRequest, MessageRequest, ScheduleRequest
 from whimbrel.domain.status import LinkState
 from whimbrel.domain.unanswered import Unanswered
-from whimbrel.flow import gatekeeper
+from whimbrel.flow import password_checks
 from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.chains import last_chain_id
@@ -781,7 +781,7 @@ class Chains(RuleBasedStateMachine):
 @pytest.mark.timeout(300)
 def test_the_stages_do_what_the_reference_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        gatekeeper, "password_is_right", lambda kept, password: kept == stored(password)
+        password_checks, "password_is_right", lambda kept, password: kept == stored(password)
     )
     Chains.steps_made = 0
     run_state_machine_as_test(

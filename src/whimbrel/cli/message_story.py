@@ -50,7 +50,7 @@ def step_lines(step: Step, removed_at: int | None, *, with_text: bool) -> Iterat
         f"[bold]{step.state.name.lower()}[/]{why}, attempts {step.attempts}, "
         f"lifetime {step.lifetime // SECOND} s{_default(step, Named.LIFETIME)}{_goal(step)}"
     )
-    yield from (f"  {escape(line)}" for line in _next_lines(step.outlook))
+    yield from (f"  {escape(line)}" for line in _next_lines(step))
     if removed_at is not None:
         yield f"  text removed at {moment(removed_at)} by retention"
     elif step.image_url:
@@ -71,16 +71,15 @@ def _goal(step: Step) -> str:
     return f", the next one goes unless it is {step.goal.name.lower()}" if step.goal else ""
 
 
-def _next_lines(outlook: Outlook) -> Iterator[str]:
+def _next_lines(step: Step) -> Iterator[str]:
+    outlook = step.outlook
     match outlook.next:
         case Next.TURN if outlook.at is None:
             yield "its turn comes after the one before it"
         case Next.TURN:
             yield f"its turn comes at {moment(outlook.at)}, or when the one before it has failed"
-        case Next.OPENING | Next.ATTEMPT | Next.ROOM | Next.SENDER:
-            yield f"due at {moment(outlook.at)}, ends at {moment(outlook.ends_at)}"
-        case Next.END:
-            yield f"it may not go any more, and ends at {moment(outlook.at)}"
+        case Next.OPENING | Next.ATTEMPT | Next.ROOM | Next.SENDER | Next.END:
+            yield f"due at {moment(step.due_at)}, ends at {moment(step.expires_at)}"
         case Next.ANSWER | Next.RECEIPT:
             yield from _until(outlook)
         case Next.RECEIPT_OR_VERDICT if outlook.verdict is not None:

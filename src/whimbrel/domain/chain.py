@@ -226,12 +226,8 @@ def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an eve
             return _expired(link, at)
         case GraceOver() if link.state is LinkState.UNSURE:
             return _given_up_on(link, event)
-        case Bypassed(at) if link.state is LinkState.QUEUED:
-            return replace(link, state=LinkState.FAILED, done_at=at, error_code=ErrorCode.UNROUTED)
-        case Cancelled(at) if link.state in CANCELLABLE:
-            return replace(
-                link, state=LinkState.CANCELLED, done_at=at, error_code=ErrorCode.FILTERED
-            )
+        case Bypassed() | Cancelled():
+            return _ended_unsent(link, event)
         case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
             if attempt == link.attempt:
                 return replace(link, state=LinkState.UNSURE, due_at=until)
@@ -248,6 +244,17 @@ def _not_taken(link: Link, event: Refused | Again | PutBack) -> Link:
         return replace(link, state=LinkState.FAILED, done_at=event.at, error_code=error_code)
     again = replace(link, state=LinkState.QUEUED, due_at=event.due_at, closes_at=event.closes_at)
     return replace(again, attempt=link.attempt - 1) if isinstance(event, PutBack) else again
+
+
+def _ended_unsent(link: Link, event: Bypassed | Cancelled) -> Link:
+    """End a link that waits; nobody but the channel ends one that is on its way."""
+    if isinstance(event, Cancelled) and link.state in CANCELLABLE:
+        state, error_code = LinkState.CANCELLED, ErrorCode.FILTERED
+    elif isinstance(event, Bypassed) and link.state is LinkState.QUEUED:
+        state, error_code = LinkState.FAILED, ErrorCode.UNROUTED
+    else:
+        return link
+    return replace(link, state=state, done_at=event.at, error_code=error_code)
 
 
 def _given_up_on(link: Link, event: GraceOver) -> Link:

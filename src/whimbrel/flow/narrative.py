@@ -187,6 +187,19 @@ class Narrative(NamedTuple):
     """Nothing is under way any more: no link, and no report."""
 
     @property
+    def standing(self) -> LinkState:
+        """Where the message is as a whole: what arrived, else what is under way, else the end."""
+        states = [step.state for step in self.steps]
+        arrived = [one for one in states if one >= LinkState.DELIVERED]
+        if arrived:
+            return max(arrived)
+        under_way = [one for one in states if LinkState.HELD < one < FIRST_SETTLED]
+        if under_way:
+            return under_way[0]
+        ends = [one for one in states if one not in {LinkState.HELD, LinkState.SPARED}]
+        return (ends or states)[-1]
+
+    @property
     def content_removed_at(self) -> int | None:
         """When retention removed the texts; None: they are there."""
         removed: int | None = self.chain["content_removed_at"]
