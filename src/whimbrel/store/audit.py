@@ -1,6 +1,6 @@
 """Who changed what, when and from where: written with the change itself, and never again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,15 +46,19 @@ class AuditWish(NamedTuple):
     most: int
 
 
-def audited(operation: Operation[Item, Result]) -> Operation[Audited, Result]:
+def audited(
+    operation: Operation[Item, Result], *, done: Callable[[Result], bool] = lambda _: True
+) -> Operation[Audited, Result]:
     """Return the operation that does the same and writes who did it, in one transaction.
 
-    Make it once, as a constant of a module: the store gathers what waits for the same operation.
+    `done` tells from an item's result whether anything was done. Make it once, as a constant of a
+    module: the store gathers what waits for the same operation.
     """
 
     def run(items: list[Audited]) -> Steps[list[Result]]:
         results = yield from operation([one.item for one in items])
-        yield Do(_INSERT, [_params(one.entry) for one in items])
+        deeds = [one.entry for one, result in zip(items, results, strict=True) if done(result)]
+        yield Do(_INSERT, [_params(entry) for entry in deeds])
         return results
 
     return run

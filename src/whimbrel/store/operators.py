@@ -100,7 +100,7 @@ def _remove(operators: list[Operator]) -> Steps[list[None]]:
     return [None] * len(operators)
 
 
-add_operators = audited(_add)
+add_operators = audited(_add, done=lambda number: number is not None)
 change_operators = audited(_change)
 remove_operators = audited(_remove)
 """Nobody's rights change without an entry in the audit log."""

@@ -26,6 +26,7 @@ from whimbrel.web.caller import CallerAddress
 from whimbrel.web.pages.forms import BadForm, read_form
 from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.security import changes_something, is_from_elsewhere
+from whimbrel.web.pages.words import phrase
 
 _log = structlog.get_logger(__name__)
 SESSION_COOKIE = "whimbrel_session"
@@ -91,15 +92,17 @@ class Guard:
             method = "GET" if request.method == "HEAD" else request.method
             return await page.handlers[method](request)
         except BadForm as error:
-            return self.problem(request, 400, "The form could not be read.", str(error))
+            return self.problem(request, 400, phrase("The form could not be read."), str(error))
         except ClientGone:
             return Response(status_code=400)
         except StoreUnavailable as error:
-            text = "The store cannot be reached now; nothing was changed. Try again in a moment."
+            text = phrase(
+                "The store cannot be reached now; nothing was changed. Try again in a moment."
+            )
             return self.problem(request, 503, text, str(error))
         except Exception:  # noqa: BLE001 - the operator gets an answer, the log the details
             _log.exception("page_failed", path=page.path)
-            text = "Something unforeseen happened. The gateway's log has the details."
+            text = phrase("Something unforeseen happened. The gateway's log has the details.")
             return self.problem(request, 500, text)
 
     def problem(self, request: Request, status: int, text: str, details: str = "") -> Response:
@@ -129,10 +132,12 @@ class Guard:
         request.state.operator = operator
         request.state.csrf = csrf_token(token)
         if changes_something(request) and not await self._is_meant(request):
-            text = "This form is not valid any more. Open the page again and repeat what you did."
+            text = phrase(
+                "This form is not valid any more. Open the page again and repeat what you did."
+            )
             return self.problem(request, 403, text)
         if not operator.may(page.right):
-            return self.problem(request, 403, "Your role does not allow this.")
+            return self.problem(request, 403, phrase("Your role does not allow this."))
         return None
 
     async def _is_meant(self, request: Request) -> bool:

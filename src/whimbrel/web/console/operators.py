@@ -22,6 +22,7 @@ from whimbrel.store.operators import (
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.pages.forms import Form, read_form
 from whimbrel.web.pages.rendering import Pages
+from whimbrel.web.pages.words import phrase
 
 _LIST = "/console/operators"
 _PASSWORD_BYTES = 18
@@ -68,7 +69,9 @@ class OperatorPages:
             return await self._list(request, status=400, typed=form, errors={"login": str(error)})
         role = _role(form)
         if role is None:
-            return await self._list(request, 400, form, {"role": "admin, support or reader"})
+            return await self._list(
+                request, 400, form, {"role": phrase("admin, support or reader")}
+            )
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         operator = Operator(
             0,
@@ -83,7 +86,7 @@ class OperatorPages:
             request, "operator.add", login, role=role, sees_texts=operator.sees_texts
         )
         if await self._store.write(add_operators, Audited(operator, entry)) is None:
-            return await self._list(request, 409, form, {"login": "this login is taken"})
+            return await self._list(request, 409, form, {"login": phrase("this login is taken")})
         return self._once(request, login, password)
 
     async def show_one(self, request: Request) -> Response:
@@ -100,12 +103,12 @@ class OperatorPages:
             return self._nobody(request)
         role = _role(form)
         if role is None:
-            return self._one(request, operator, 400, {"role": "admin, support or reader"})
+            return self._one(request, operator, 400, {"role": phrase("admin, support or reader")})
         changed = replace(
             operator, role=role, sees_texts="sees_texts" in form, disabled="disabled" in form
         )
         if await self._leaves_no_admin(changed):
-            return self._one(request, operator, 409, {"role": "the last admin stays one"})
+            return self._one(request, operator, 409, {"role": phrase("the last admin stays one")})
         entry = self._guard.deed(
             request, "operator.change", operator.login, role=role,
             sees_texts=changed.sees_texts, disabled=changed.disabled,
@@ -130,7 +133,7 @@ class OperatorPages:
         if operator is None:
             return self._nobody(request)
         if await self._leaves_no_admin(replace(operator, disabled=True)):
-            return self._one(request, operator, 409, {"role": "the last admin stays one"})
+            return self._one(request, operator, 409, {"role": phrase("the last admin stays one")})
         entry = self._guard.deed(request, "operator.remove", operator.login)
         await self._store.write(remove_operators, Audited(operator, entry))
         return RedirectResponse(_LIST, status_code=303)
@@ -143,16 +146,18 @@ class OperatorPages:
         """Change one's own password; one signs in again with it."""
         form, operator = await read_form(request), operator_of(request)
         if form.exact("new") != form.exact("again"):
-            return self._own(request, "The two new passwords are not the same.")
+            return self._own(request, phrase("The two new passwords are not the same."))
         address = self._guard.address_of(request)
         try:
             if not await self._sessions.knows_password(operator, form.exact("old"), address):
-                return self._own(request, "This is not your password.")
+                return self._own(request, phrase("This is not your password."))
             changed = replace(operator, password_hash=await hash_aside(form.exact("new")))
         except BadPassword:
-            return self._own(request, "The new password is too short.")
+            return self._own(request, phrase("The new password is too short."))
         except MustWait:
-            return self._own(request, "Too many failed attempts. Wait a moment, then try again.")
+            return self._own(
+                request, phrase("Too many failed attempts. Wait a moment, then try again.")
+            )
         entry = self._guard.deed(request, "operator.password", operator.login)
         await self._store.write(change_operators, Audited(changed, entry))
         return RedirectResponse("/console/sign-in", status_code=303)
@@ -201,7 +206,7 @@ class OperatorPages:
         )
 
     def _nobody(self, request: Request) -> Response:
-        return self._guard.problem(request, 404, "There is no such operator.")
+        return self._guard.problem(request, 404, phrase("There is no such operator."))
 
     async def _wanted(self, request: Request) -> Operator | None:
         login = request.path_params["login"]

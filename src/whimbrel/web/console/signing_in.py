@@ -26,6 +26,7 @@ from whimbrel.web.console.guard import (
 from whimbrel.web.pages.forms import BadForm, Form, read_form
 from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.security import is_from_elsewhere, is_https
+from whimbrel.web.pages.words import phrase
 
 _HOME = "/console"
 _FORM_COOKIE = "whimbrel_form"
@@ -61,24 +62,26 @@ class SigningIn:
         try:
             form = await read_form(request)
         except (BadForm, ClientGone):
-            return self._form(request, status=400, error="The form could not be read.")
+            return self._form(request, status=400, error=phrase("The form could not be read."))
         if is_from_elsewhere(request) or not _is_ours(request, form):
-            text = "This form is not valid any more. Sign in once more."
+            text = phrase("This form is not valid any more. Sign in once more.")
             return self._form(request, status=403, error=text)
         login, next_page = form.get("login", ""), _inside(form.get("next", ""))
         address = self._caller.of(request.scope)
         try:
             token = await self._sessions.sign_in(login, form.exact("password"), address)
         except WrongCredentials:
-            text = "This login and password do not belong together."
+            text = phrase("This login and password do not belong together.")
             return self._form(request, status=401, error=text, login=login, next_page=next_page)
         except MustWait as wait:
-            text = "Too many failed attempts. Wait a moment, then try again."
+            text = phrase("Too many failed attempts. Wait a moment, then try again.")
             answer = self._form(request, status=429, error=text, login=login, next_page=next_page)
             answer.headers["retry-after"] = str(math.ceil(wait.seconds))
             return answer
         except StoreUnavailable:
-            text = "The store cannot be reached now; nothing was changed. Try again in a moment."
+            text = phrase(
+                "The store cannot be reached now; nothing was changed. Try again in a moment."
+            )
             return self._form(request, status=503, error=text, login=login, next_page=next_page)
         answer = RedirectResponse(next_page or _HOME, status_code=303)
         secure = is_https(request)

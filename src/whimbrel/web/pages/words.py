@@ -30,6 +30,11 @@ def _of(language: str) -> Mapping[str, str]:
     return MappingProxyType(words)
 
 
+def phrase(english: str) -> str:
+    """Mark a text in the code that pages show; it is translated where it is shown."""
+    return english
+
+
 class Translator:
     """One language."""
 

@@ -1,0 +1,19 @@
+"""Vendored libraries are what was published, and their licences are with them."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import whimbrel
+
+VENDOR = Path(whimbrel.__file__).parent / "web" / "pages" / "assets" / "vendor"
+_ROW = re.compile(r"^\| `([^`]+)` \|.*\(`([^`]+)`\) \| `([0-9a-f]{64})` \|$", re.MULTILINE)
+
+
+def test_each_file_has_its_digest_and_its_licence() -> None:
+    rows = _ROW.findall((VENDOR / "README.md").read_text(encoding="utf-8"))
+    for name, licence, digest in rows:
+        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest, name
+        assert (VENDOR / licence).read_text(encoding="utf-8").strip(), licence
+    told = {name for name, licence, _ in rows for name in (name, licence)} | {"README.md"}
+    assert {file.name for file in VENDOR.iterdir()} == told
