@@ -29,6 +29,7 @@ from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.partner_pace import OwnPace, SharedPace
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.retention import Retention
+from whimbrel.flow.sender_accounts import sms_accounts
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
@@ -41,7 +42,7 @@ from whimbrel.page_sites import PageParts, PageSites
 from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
-from whimbrel.upstream import Edges, Inbox, Upstream, sms_accounts
+from whimbrel.upstream import Edges, Inbox, Upstream
 from whimbrel.web.api import SendEndpoint
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.hooks import WhatsappHook

@@ -16,6 +16,7 @@ from whimbrel.channels.whatsapp.connector import WhatsappConnector
 from whimbrel.clock import Clock
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import MoMessage, Receipt
+from whimbrel.flow.sender_accounts import senders_of
 from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.http_out import AddressRule, Http, HttpOut
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount
@@ -82,23 +83,6 @@ class Edges(NamedTuple):
     http: MakesHttp = HttpOut
     sms: MakesSms = SmsConnector
     chance: Callable[[], float] = random.random
-
-
-def senders_of(settings: Settings) -> dict[Channel, frozenset[str]]:
-    """Return the names of the senders that are configured, by channel."""
-    return {
-        Channel.WHATSAPP: frozenset(one.sender for one in settings.whatsapp.values()),
-        Channel.SMS: frozenset(name for one in settings.smpp.values() for name in one.senders),
-    }
-
-
-def sms_accounts(settings: Settings) -> dict[tuple[str, str], str]:
-    """Return the account at an SMSC of each SMS sender, by channel and sender."""
-    return {
-        (Channel.SMS, sender): name
-        for name, account in settings.smpp.items()
-        for sender in account.senders
-    }
 
 
 class Upstream:

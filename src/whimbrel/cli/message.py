@@ -17,9 +17,8 @@ from whimbrel.cli.terminal import (
 )
 from whimbrel.clock import DAY, SystemClock
 from whimbrel.domain.chain_id import accepted_about
-from whimbrel.domain.content import Channel
-from whimbrel.flow.narrative import Lines, narrate
-from whimbrel.settings import Settings
+from whimbrel.flow.narrative import narrate
+from whimbrel.flow.sender_accounts import sms_accounts
 from whimbrel.store.audit import Audited, AuditEntry, audited, note_deeds
 from whimbrel.store.cancelling import CalledOff, Cancellation, cancel_chains
 from whimbrel.store.engine import Store
@@ -58,7 +57,7 @@ def show(
     if story is None:
         fail(f"there is no message {mt_num}{_perhaps_removed(mt_num, shortest)}")
     now = _CLOCK.now()
-    told = narrate(story, now, _lines(read_settings(config)))
+    told = narrate(story, now, sms_accounts(read_settings(config)))
     for line in request_lines(told, now):
         console.print(line, soft_wrap=True)
     for step in told.steps:
@@ -68,15 +67,6 @@ def show(
     for row in event_rows(told):
         timeline.add_row(*row)
     console.print(timeline)
-
-
-def _lines(settings: Settings) -> Lines:
-    """Name the account of each SMS sender, as pauses do."""
-    return {
-        (Channel.SMS, sender): name
-        for name, account in settings.smpp.items()
-        for sender in account.senders
-    }
 
 
 def _perhaps_removed(mt_num: int, shortest_history: int) -> str:

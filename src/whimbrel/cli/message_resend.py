@@ -8,12 +8,12 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.resend import Resender
+from whimbrel.flow.sender_accounts import senders_of
 from whimbrel.flow.shortening import Shortening
 from whimbrel.metrics import Metrics
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
 from whimbrel.store.history import Story
-from whimbrel.upstream import senders_of
 
 
 async def accept_again(
