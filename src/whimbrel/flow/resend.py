@@ -140,11 +140,11 @@ def _named_lifetime(link: Mapping[str, Any]) -> int | None:
 
 
 def _schedule(hours: Schedule) -> ScheduleRequest:
-    deadline = hours.deadline_at
+    deadline, every_day = hours.deadline_at, len(hours.weekdays) == 7
     return ScheduleRequest(
         time_begin=_time_of_day(hours.begins),
         time_end=_time_of_day(hours.ends),
-        weekdays="".join(map(str, hours.weekdays)),
+        weekdays=None if every_day else "".join(map(str, hours.weekdays)),
         deadline=None if deadline is None else _iso(deadline),
     )
 
