@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer and pip, nothing else. Everything is installed into .venv, from the
-# package index alone, with every file's hash checked. Where node and npm are, tests meet a stranger's
-# SMSC too, in .strangers; elsewhere these are skipped, and say so.
+# package index alone, with every file's hash checked. Where node and npm are, tests meet strangers
+# too, in .strangers, and where Chromium is, they look at the pages; elsewhere these are skipped, and
+# say so.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DATA_DIR ?= whimbrel-data
 PORT ?= 8080
 
-.PHONY: demo test simulate chaos check format lint types contracts docs docs-check locks bench clean
+.PHONY: demo test screenshots simulate chaos check format lint types contracts docs docs-check locks bench clean
 
 demo: $(VENV)/run.stamp  ## gateway, sandbox and a demo Partner on SQLite
 	@$(BIN)/whimbrel demo --data-dir $(DATA_DIR) --port $(PORT)
@@ -19,6 +20,9 @@ test: $(VENV)/dev.stamp  ## all tests
 # As many processes as there are cores. Each takes whole files, whose tests may share a gateway, in
 # their order: the journeys, which are long, are under way before the last short ones.
 TEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+screenshots: $(VENV)/dev.stamp  ## take the pictures of the documentation anew
+	WHIMBREL_SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/python -m pytest -q tests/browser
 
 simulate: $(VENV)/dev.stamp  ## fixed seeds, then new ones, which are printed
 	$(BIN)/whimbrel simulate --days 0.5 --jobs 2 --seconds 30 --seed 1 --seeds 100

@@ -1,4 +1,4 @@
-"""Says which engines the store's tests ran on, whichever process ran them."""
+"""Says which engines and which browser tests ran on, whichever process ran them."""
 
 import sqlite3
 import sys
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-_KEY = "store_engines"
-_of_workers: set[str] = set()
+_KEYS = ("store engines", "browser")
+_of_workers: dict[str, set[str]] = {key: set() for key in _KEYS}
 
 
 @pytest.hookimpl(trylast=True)
@@ -18,27 +18,32 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_KEY] = _own()
+        output.update(_own())
     if postgres := _postgres():
         postgres.end()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    _of_workers.update(getattr(node, "workeroutput", {}).get(_KEY, ()))
+    for key, names in _of_workers.items():
+        names.update(getattr(node, "workeroutput", {}).get(key, ()))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    engines = sorted({*_own(), *_of_workers}, reverse=True)
-    if engines:
-        terminalreporter.write_line(f"store engines: {', '.join(engines)}", bold=True)
+    for key, own in _own().items():
+        if names := sorted({*own, *_of_workers[key]}, reverse=True):
+            terminalreporter.write_line(f"{key}: {', '.join(names)}", bold=True)
 
 
-def _own() -> list[str]:
+def _own() -> dict[str, list[str]]:
+    """Return what the tests of this process ran on."""
+    engines, browsers = [], []
     if postgres := _postgres():
         left_out = ["PostgreSQL NOT TESTED"] if postgres.is_excluded() else []
-        return [f"SQLite {sqlite3.sqlite_version}", *postgres.engines(), *left_out]
-    return []
+        engines = [f"SQLite {sqlite3.sqlite_version}", *postgres.engines(), *left_out]
+    if chromium := sys.modules.get("tests.browser.chromium"):
+        browsers = [chromium.chromium_path() or "NOT TESTED, no Chromium is installed"]
+    return dict(zip(_KEYS, (engines, browsers), strict=True))
 
 
 def _postgres() -> Any:

@@ -76,8 +76,8 @@ async def serve(
                 watcher = listen(host, watch_port)
                 sites.append(serve_app(gateway.watch_site, host, 0, stop=stop, listener=watcher))
             if gateway.console_site is not None:
-                console = settings.console.host or host, settings.console.port
-                sites.append(serve_app(gateway.console_site, *console, stop=stop))
+                desk = listen(settings.console.host or host, settings.console.port)
+                sites.append(serve_app(gateway.console_site, host, 0, stop=stop, listener=desk))
             sites.append(
                 serve_app(gateway.site, host, 0, stop=stop, on_ready=on_ready, listener=listener)
             )

@@ -46,11 +46,13 @@ class Worker(NamedTuple):
         return ",".join(map(str, self))
 
     def distinguish(self, settings: Settings) -> None:
-        """Give the worker a name and a port for its watchers that no other has."""
+        """Give the worker a name and ports that no other has; the console's own is the first's."""
         cluster = settings.cluster
         cluster.name = f"{cluster.name or socket.gethostname()}/{self.number}"
         if cluster.watch_port:
             cluster.watch_port += self.number - 1
+        if settings.console.port and self.number > 1:
+            settings.console.enabled = False
 
 
 async def run_workers(

@@ -1,28 +1,17 @@
 """A stranger's SMSC: npm's `smpp` in a process of its own, steered line by line.
 
 It is nobody's relative here: neither our codec nor the sandbox's, so that a fault which two of them
-share would show. Where node or npm is missing, tests that need it are skipped, unless this is CI.
+share would show.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import functools
-import hashlib
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-import pytest
+from tests.support.strangers import SOURCE, strangers
 
-_ROOT = Path(__file__).parents[2]
-_SOURCE = _ROOT / "tests" / "strangers"
-_INSTALLED = _ROOT / ".strangers"
-_INSTALL_SECONDS = 180
 _ENDED_WITHIN = 10.0
 WITHIN = 20.0  # a bound that only ends a test which has failed already
 
@@ -102,13 +91,10 @@ class NodeSmsc:
 @contextlib.asynccontextmanager
 async def node_smsc(port: int = 0) -> AsyncIterator[NodeSmsc]:
     """Run the SMSC on a port of the loopback interface; 0: on any free one."""
-    installed = _installed()
-    if isinstance(installed, str):
-        _do_without(installed)
-    folder, node = installed
+    folder, node = strangers("a stranger's SMSC")
     process = await asyncio.create_subprocess_exec(
         node,
-        _SOURCE / "smpp_server.mjs",
+        SOURCE / "smpp_server.mjs",
         str(port),
         cwd=folder,
         stdin=asyncio.subprocess.PIPE,
@@ -129,47 +115,3 @@ async def node_smsc(port: int = 0) -> AsyncIterator[NodeSmsc]:
             process.kill()
             await process.wait()
         await smsc.pump
-
-
-@functools.cache
-def _installed() -> tuple[Path, str] | str:
-    """Install the strangers once a lock file; return where they are and node, or what is wrong."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return "node and npm are not installed"
-    wanted = (_SOURCE / "package-lock.json").read_bytes()
-    folder = _INSTALLED / hashlib.sha256(wanted).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes at once
-        return _install(folder, npm) or (folder, node)
-
-
-def _install(folder: Path, npm: str) -> str | None:
-    """Install the strangers into a folder that may have them; return what went wrong."""
-    if (folder / "complete").exists():
-        return None
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(_SOURCE / name, folder / name)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return f"npm ci took longer than {_INSTALL_SECONDS} s"
-    if done.returncode:
-        return f"npm ci failed: {done.stderr[-500:]}"
-    (folder / "complete").touch()
-    return None
-
-
-def _do_without(reason: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(f"a stranger's SMSC cannot run, and in CI it must: {reason}")
-    pytest.skip(f"a stranger's SMSC cannot run: {reason}")
