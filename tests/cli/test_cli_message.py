@@ -289,7 +289,7 @@ def test_what_is_not_sent_is_called_off(cli: Cli, keep: Keep) -> None:
     database = Database(cli.folder / "whimbrel.db")
     assert (
         database.rows("SELECT operator, action, subject FROM audit")
-        == [("the command line", "message.cancel", "1")] * 2
+        == [("whimbrel", "message.cancel", "1")] * 2
     )
 
 
@@ -315,7 +315,7 @@ def test_a_message_is_sent_again_as_a_new_one(cli: Cli, keep: Keep) -> None:
 
     shown = cli.good("message", "show", number, "--with-text").output
     assert f"text: {CODE}" in shown
-    assert "request resend of 1 by the command line" in shown
+    assert "request resend of 1 by whimbrel" in shown
     database = Database(cli.folder / "whimbrel.db")
     assert database.rows("SELECT token FROM nodes") == [(None,)]  # its place is free again
     [(action, details)] = database.rows("SELECT action, details FROM audit")

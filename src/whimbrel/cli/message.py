@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 
 _CLOCK = SystemClock()
-OPERATOR = "the command line"
+OPERATOR, ADDRESS = "whimbrel", "command line"
 """Who did it, for the audit log: whoever may run commands here is known to the machine alone."""
 
 MtNum = Annotated[
@@ -81,7 +81,7 @@ def _perhaps_removed(mt_num: int, shortest_history: int) -> str:
 def cancel(mt_num: MtNum, config: ConfigOption = None) -> None:
     """Call off what has not been sent of a message; what is on its way is not called back."""
     now = _CLOCK.now()
-    entry = AuditEntry(now, OPERATOR, "", "message.cancel", str(mt_num))
+    entry = AuditEntry(now, OPERATOR, ADDRESS, "message.cancel", str(mt_num))
     wish = Audited(Cancellation(mt_num, now), entry)
     told = with_store(config, lambda store: store.write(_cancel_audited, wish))
     if told is None:
@@ -132,7 +132,7 @@ def resend(
         except (Refusal, CannotResend) as error:
             return str(error)
         details = {"new": new, "at_once": at_once, "from": first}
-        deed = AuditEntry(_CLOCK.now(), OPERATOR, "", "message.resend", str(mt_num), details)
+        deed = AuditEntry(_CLOCK.now(), OPERATOR, ADDRESS, "message.resend", str(mt_num), details)
         await store.write(note_deeds, deed)
         return new
 

@@ -146,7 +146,7 @@ class MessagePage:
             "console/message.html",
             status=status,
             origin=await self._origin(story.chain["dest_addr"]),
-            troubles=troubles or {},
+            troubles={"resend": "", "refused": "", **(troubles or {})},
             did=_did(request),
             **values,
         )
