@@ -22,7 +22,7 @@ from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.history import tell_stories
 from whimbrel.store.senders import SenderPause, pause_senders
 from whimbrel.store.sqlite import SqliteStore
-from whimbrel.store.timers import expire_links
+from whimbrel.store.timers import Blockade, bypass_links, expire_links
 
 S = LinkState
 NOW = START + MINUTE
@@ -78,6 +78,18 @@ async def test_an_end_without_a_word_of_the_channel_is_an_event(store: SqliteSto
         (1, Ended(S.CANCELLED, ErrorCode.FILTERED)),
     ]
     assert not narrative.can_cancel
+
+
+async def test_what_was_given_up_is_an_event_unless_the_channel_said_it(
+    store: SqliteStore,
+) -> None:
+    await accept(store, a_cascade({"ttl": HOUR}, {"channel": Channel.SMS}))
+    await store.write(bypass_links, Blockade(builders.a_lane(), START, START + 1))
+    [end] = [event.what for event in (await told(store)).events if event.key == "end-0"]
+    assert end == Ended(S.FAILED, ErrorCode.UNROUTED)
+    await claim(store, lane=builders.SMS_LANE, now=START + 1)
+    await answer(store, Refused(1, START + 2, ErrorCode.CALL_BARRED), position=1)
+    assert "end-1" not in [event.key for event in (await told(store)).events]
 
 
 async def test_what_was_named_and_what_was_not(store: SqliteStore) -> None:

@@ -22,6 +22,7 @@ from whimbrel.flow.outlook import (
 )
 from whimbrel.store.history import MOST_CLICKS, Story
 from whimbrel.store.reports import ReportState
+from whimbrel.store.submits import REFUSED
 
 Lines = Mapping[tuple[str, str], str]
 """By channel and sender, the line that sends for it, where that has another name."""
@@ -57,7 +58,10 @@ class Received(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A message ended without a word of its channel: by time, or because somebody called it off."""
+    """A message ended without a word of its channel: by time, or because somebody called it off.
+
+    FAILED: its sender took nothing for too long (errorCode 11), or nothing was heard of it (1).
+    """
 
     state: LinkState
     error_code: ErrorCode
@@ -324,13 +328,27 @@ def _of_channels(story: Story) -> Iterator[Event]:
         key = f"receipt-{position}-{received.attempt}-{int(state)}"
         yield Event(one["received_at"], received, key, position)
     for one in story.links:
-        state = LinkState(one["state"])
-        if state in {LinkState.EXPIRED, LinkState.CANCELLED}:
-            position, ended = (
-                position_of(one["link_id"]),
-                Ended(state, ErrorCode(one["error_code"])),
-            )
+        if _ended_by_itself(one, story):
+            position = position_of(one["link_id"])
+            ended = Ended(LinkState(one["state"]), ErrorCode(one["error_code"]))
             yield Event(one["done_at"], ended, f"end-{position}", position)
+
+
+def _ended_by_itself(link: dict[str, Any], story: Story) -> bool:
+    """Tell whether a link's end is in no word of its channel."""
+    state = LinkState(link["state"])
+    if state is not LinkState.FAILED:
+        return state in {LinkState.EXPIRED, LinkState.CANCELLED}
+    attempt = link["link_id"], link["attempt"]
+    refused = any(
+        (one["link_id"], one["attempt"]) == attempt and one["outcome"] == REFUSED
+        for one in story.submits
+    )
+    failed = any(
+        one["link_id"] == link["link_id"] and one["state"] == LinkState.FAILED
+        for one in (*story.receipts, *story.parts)
+    )
+    return not refused and not failed
 
 
 def _of_reports(story: Story) -> Iterator[Event]:

@@ -6,6 +6,7 @@ were sent, with the short URLs that they had; there is no `id`, so that duplicat
 nothing to compare, and the content window is not asked, for a repetition is what is wanted.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -24,6 +25,16 @@ from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.store.history import Story
 
 _OF_THE_SUBSCRIBER = frozenset(ZoneReason) - {ZoneReason.DEFAULT, ZoneReason.PARTNER}
+
+
+_REQUEST_ID = "resend of {} by {}"
+_REPEATS = re.compile(r"resend of ([0-9]{1,16}) by ")
+
+
+def repeated_by(request_id: str) -> int | None:
+    """Return the message that one with this request id repeats; None: it repeats none."""
+    found = _REPEATS.match(request_id)
+    return int(found[1]) if found else None
 
 
 class WhyNot(Enum):
@@ -60,7 +71,7 @@ class Resender:
         """
         partner = self._partner_of(story)
         request = request_again(story, at_once=at_once, first=first)
-        request_id = f"resend of {story.chain['chain_id']} by {operator}"
+        request_id = _REQUEST_ID.format(story.chain["chain_id"], operator)
         return await self._acceptor.accept_again(request, partner, request_id)
 
     def _partner_of(self, story: Story) -> Partner:

@@ -1,6 +1,7 @@
 """The page of one message: what it tells, whom it hides texts from, and its buttons."""
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,19 @@ async def test_and_hidden_from_all_others_whatever_their_role(
         assert f"hidden, {len('https://media.example/private-4711.jpg')} characters" in words
 
 
+@pytest.mark.parametrize("escapes", [True, False])
+async def test_a_receiver_that_repeats_a_text_does_not_reveal_it(
+    running: RunningGateway, escapes: bool
+) -> None:
+    text = "Ваш код 4711, никому его не говорите"
+    answer = json.dumps({"got": {"text": text}}, ensure_ascii=escapes)
+    await keep_delivered(running, answer=answer[:60], link={"content": Text(text)})
+    async with signed_in(running, sees_texts=False) as browser:
+        words = (await browser.get(PAGE)).words
+    assert "4711" not in words
+    assert "it repeats what the message says" in words
+
+
 async def test_a_text_that_was_removed_is_said_to_be(running: RunningGateway) -> None:
     await keep_delivered(running)
     await end_report(running, ReportState.DEAD)
@@ -407,6 +421,7 @@ async def test_it_can_be_sent_again_as_a_new_message(running: RunningGateway) ->
     assert new != "1"
     assert CODE in words
     assert "resend of 1 by support" in words
+    assert "Sent again from 1 " in words
     assert "order-7" not in words
     [(who, _, what, whom, details)] = await deeds(running)
     assert (who, what, whom) == ("support", "message.resend", "1")

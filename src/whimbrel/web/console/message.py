@@ -27,7 +27,7 @@ from whimbrel.web.console import message_words
 from whimbrel.web.console.code_meanings import meaning_of_answer, meaning_of_receipt
 from whimbrel.web.console.explanations import explanation_of
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
-from whimbrel.web.console.message_view import asked_of, kind_of
+from whimbrel.web.console.message_view import asked_of, kind_of, reveals
 from whimbrel.web.pages.forms import read_form
 from whimbrel.web.pages.rendering import Pages
 
@@ -167,6 +167,7 @@ class MessagePage:
             "may_act": operator.may(Right.ACT),
             "words": message_words,
             "kind_of": kind_of,
+            "reveals": reveals,
             "meaning_of_answer": meaning_of_answer,
             "meaning_of_receipt": meaning_of_receipt,
             "explanation_of": explanation_of,

@@ -1,14 +1,17 @@
 """What a message's page makes of its narrative before it is shown: nothing that the narrative says,
 but what only a page needs."""
 
+import json
 from typing import NamedTuple
 
 from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain import extra_param
 from whimbrel.domain.schedule import Schedule
 from whimbrel.flow.narrative import Event, Narrative, Told
+from whimbrel.flow.resend import repeated_by
 from whimbrel.http_urls import redact
 
+_ENOUGH = 12  # characters of a text
 _MOST_ZONES = 6  # an American number may have forty
 
 
@@ -24,6 +27,8 @@ class Asked(NamedTuple):
     weekdays: tuple[int, ...]
     zones: tuple[str, ...]
     more_zones: int
+    resend_of: int | None
+    """The message that it repeats, if an operator has sent it again."""
 
 
 def asked_of(told: Narrative) -> Asked:
@@ -38,6 +43,7 @@ def asked_of(told: Narrative) -> Asked:
         weekdays=() if len(hours.weekdays) == 7 else hours.weekdays,
         zones=hours.zones[:_MOST_ZONES] or ("UTC+3",),
         more_zones=max(len(hours.zones) - _MOST_ZONES, 0),
+        resend_of=repeated_by(told.chain["request_id"]),
     )
 
 
@@ -51,6 +57,15 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 def _time_of_day(wall: int) -> str:
     minutes, rest = divmod(wall if wall <= DAY else wall - DAY, MINUTE)
     return f"{minutes // 60:02}:{minutes % 60:02}" + (f":{rest // SECOND:02}" if rest else "")
+
+
+def reveals(told: Narrative, answer: str) -> bool:
+    """Tell whether a receiver's answer repeats a text of the message, as an echo does.
+
+    Its beginning is enough, for an excerpt may end anywhere; as it is, or as JSON writes it.
+    """
+    begins = [step.text[:_ENOUGH] for step in told.steps if step.text]
+    return any(form in answer for one in begins for form in (one, json.dumps(one)[1:-1]))
 
 
 def kind_of(event: Event) -> str:
