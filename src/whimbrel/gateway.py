@@ -15,11 +15,11 @@ from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import Receipt
 from whimbrel.flow.accept import Acceptor
+from whimbrel.flow.address_pace import AddressPace
 from whimbrel.flow.cascade import Cascade
 from whimbrel.flow.clicks import Clicks
 from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.gatekeeper import Gatekeeper
-from whimbrel.flow.guesses import Guesses
 from whimbrel.flow.holdings import Connections, Holdings
 from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.membership import Member, Membership
@@ -27,7 +27,10 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.partner_pace import OwnPace, SharedPace
+from whimbrel.flow.preview import Previewer
+from whimbrel.flow.reception import Reception
 from whimbrel.flow.report import Reporter
+from whimbrel.flow.resend import Resender
 from whimbrel.flow.retention import Retention
 from whimbrel.flow.sender_accounts import sms_accounts
 from whimbrel.flow.sender_lines import SenderLine, unheard
@@ -43,7 +46,7 @@ from whimbrel.settings import Settings
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.engine import Store, StoreUnavailable
 from whimbrel.upstream import Edges, Inbox, Upstream
-from whimbrel.web.api import SendEndpoint
+from whimbrel.web.api import Endpoints
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.hooks import WhatsappHook
 from whimbrel.web.redirect import Redirect
@@ -120,7 +123,8 @@ class Gateway:
         self._retention = Retention(
             store, clock, self._partners, self.metrics, inbound_days=settings.retention.inbound_days
         )
-        self._guesses = Guesses(clock)
+        self._guesses = AddressPace(clock)
+        self._drafts = AddressPace(clock, at_once=60, a_second=5)
         self._downstream = _downstream(settings, edges)
         self._ingest = Ingest(
             store,
@@ -222,6 +226,7 @@ class Gateway:
             duty(_CLICKS_SECONDS, self._keep_clicks)
             duty(_CLEAN_UP_SECONDS, self._short_urls.clean_up)
             duty(_CLEAN_UP_SECONDS, self._guesses.forgive)
+            duty(_CLEAN_UP_SECONDS, self._drafts.forgive)
         if self._has("dispatch", "smpp"):
             stage(self._dispatcher.step, self._dispatch_wanted)
             duty(_TICK_SECONDS, self._timers.step)
@@ -259,7 +264,35 @@ class Gateway:
 
     def _site(self) -> ASGIApp:
         settings = self._settings
-        acceptor = Acceptor(
+        caller = CallerAddress(settings.server.trusted_proxies)
+        reception = self._reception()
+        acceptor = Acceptor(self._store, reception, wake_dispatch=self._dispatch_wanted.set)
+        endpoints = self._endpoints(caller, reception, acceptor)
+        self._pages = PageSites(
+            PageParts(
+                settings.console,
+                self._store,
+                self._clock,
+                caller,
+                endpoints,
+                settings.server.public_url,
+                self._stopping,
+                resender=Resender(acceptor, self._partners),
+                sms_accounts=sms_accounts(settings),
+                wake_reports=self._reports_wanted.set,
+            )
+        )
+        return create_site(
+            endpoints,
+            WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
+            self.metrics,
+            self._redirect(caller),
+            self._pages.beside_partners,
+            is_ready=self._is_ready,
+        )
+
+    def _reception(self) -> Reception:
+        return Reception(
             self._store,
             self._clock,
             self._gatekeeper,
@@ -267,30 +300,19 @@ class Gateway:
             self._membership.chain_ids,
             numbering=self._numbering,
             shortening=self._shortening,
-            queue_limit=settings.server.accept_queue_limit,
-            wake_dispatch=self._dispatch_wanted.set,
+            queue_limit=self._settings.server.accept_queue_limit,
         )
-        caller = CallerAddress(settings.server.trusted_proxies)
-        self._pages = PageSites(
-            PageParts(
-                settings.console,
-                self._store,
-                self._clock,
-                caller,
-                self._stopping,
-                acceptor=acceptor,
-                partners=self._partners,
-                sms_accounts=sms_accounts(settings),
-                wake_reports=self._reports_wanted.set,
-            )
-        )
-        return create_site(
-            SendEndpoint(acceptor, caller, self.metrics, self._clock),
-            WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
+
+    def _endpoints(
+        self, caller: CallerAddress, reception: Reception, acceptor: Acceptor
+    ) -> Endpoints:
+        return Endpoints(
+            acceptor,
+            Previewer(self._store, reception, self._numbering),
+            caller,
             self.metrics,
-            self._redirect(caller),
-            self._pages.beside_partners,
-            is_ready=self._is_ready,
+            self._clock,
+            drafts=self._drafts,
         )
 
     def _redirect(self, caller: CallerAddress) -> Redirect:

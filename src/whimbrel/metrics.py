@@ -23,6 +23,10 @@ class Metrics:
         self.accept_seconds = self._histogram(
             "accept_seconds", "From a request's arrival to its answer.", _QUICK
         )
+        self.checks = self._counter("checks", "Dry runs by the code of their answer.", "code")
+        self.check_seconds = self._histogram(
+            "check_seconds", "From a dry run's arrival to its answer.", _QUICK
+        )
         self.submits = self._counter(
             "submits", "Attempts to hand a link over, by sender and outcome.", "sender", "outcome"
         )

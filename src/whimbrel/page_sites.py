@@ -12,20 +12,21 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
-from whimbrel.flow.accept import Acceptor
 from whimbrel.flow.narrative import Lines
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
-from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.resend import Resender
 from whimbrel.settings import ConsoleSettings
 from whimbrel.store.engine import Store
+from whimbrel.web.api import Endpoints
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
 from whimbrel.web.console.message import MessagePage
+from whimbrel.web.console.messages import MessagesPage
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
+from whimbrel.web.generator import Generator
 from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.site import create_page_site
 
@@ -37,10 +38,13 @@ class PageParts(NamedTuple):
     store: Store
     clock: Clock
     caller: CallerAddress
+    endpoints: Endpoints
+    """The Partners' own, which the generator asks under its own origin."""
+    public_url: str
+    """Where Partners reach the gateway; empty: unknown."""
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
-    acceptor: Acceptor
-    partners: PartnerDirectory
+    resender: Resender
     sms_accounts: Lines
     """The accounts of SMS senders, by which their pauses are called."""
     wake_reports: Callable[[], None]
@@ -54,16 +58,24 @@ class PageSites:
         pages = Pages(clock, settings)
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
-        public: list[BaseRoute] = []
+        generator = Generator(parts.endpoints, guard, pages, public_url=parts.public_url)
         console = [*_console_routes(parts, pages, guard, self._sessions)]
+        if settings.generator == "operators":
+            console += map(guard.route, generator.pages())
+
+        def site(*, with_console: bool) -> ASGIApp:
+            shown: list[BaseRoute] = [*console] if with_console else []
+            if settings.generator == "public":
+                shown += generator.open_routes(beside_console=with_console)
+            return create_page_site(pages.assets, shown)
+
         has_own_port = bool(settings.port)
-        shown = [*public, *([] if has_own_port or not settings.enabled else console)]
-        self.beside_partners: ASGIApp = create_page_site(pages.assets, shown)
+        self.beside_partners = site(with_console=settings.enabled and not has_own_port)
         """What the Partners' port has beside their protocol."""
         self.of_operators: ASGIApp | None = None
         """What is on the console's own port; None: it has none."""
         if has_own_port and settings.enabled:
-            self.of_operators = create_page_site(pages.assets, [*public, *console])
+            self.of_operators = site(with_console=True)
 
     def close(self) -> None:
         """End what they keep."""
@@ -84,17 +96,18 @@ def _console_routes(
     """Yield the console."""
     store, clock = parts.store, parts.clock
     subjects = (
-        OperatorPages(store, clock, sessions, guard, pages),
-        AuditLog(store, pages),
+        MessagesPage(store, clock, guard, pages),
         MessagePage(
             store,
             clock,
             guard,
             pages,
-            Resender(parts.acceptor, parts.partners),
+            parts.resender,
             lines=parts.sms_accounts,
             wake_reports=parts.wake_reports,
         ),
+        OperatorPages(store, clock, sessions, guard, pages),
+        AuditLog(store, pages),
     )
     yield from console_routes(
         guard,

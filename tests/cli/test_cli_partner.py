@@ -291,6 +291,12 @@ def test_a_login_must_fit_into_a_path(cli: Cli, login: str) -> None:
     assert "login: 1 to 64" in cli.refused("partner", "add", login)
 
 
+@pytest.mark.parametrize("login", ["check", "console", "openapi.json"])
+def test_a_login_is_no_path_of_the_gateway(cli: Cli, login: str) -> None:
+    told = cli.refused("partner", "add", login)
+    assert f"login: /{login} is a path of the gateway" in " ".join(told.split())
+
+
 def test_a_taken_login_is_refused_and_keeps_its_password(cli: Cli) -> None:
     cli.good("partner", "add", "shop", "--password-stdin", stdin="pass-word\n")
 

@@ -16,6 +16,7 @@ from whimbrel.flow.gatekeeper import Gatekeeper
 from whimbrel.flow.message_checks import Senders
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.reception import Reception
 from whimbrel.flow.shortening import Shortening
 from whimbrel.metrics import Metrics
 from whimbrel.store.partners import PartnerChange, change_partners
@@ -85,7 +86,7 @@ class Door:
         self.shortening = Shortening(store, self.partners, Metrics(), base=base)
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
-        self.acceptor = Acceptor(
+        reception = Reception(
             store,
             clock,
             self.gatekeeper,
@@ -94,8 +95,8 @@ class Door:
             numbering=self.numbering,
             shortening=self.shortening,
             queue_limit=QUEUE_LIMIT,
-            wake_dispatch=self._wake,
         )
+        self.acceptor = Acceptor(store, reception, wake_dispatch=self._wake)
 
     async def configure(self, **profile: Any) -> None:
         """Give the Partner a password, and change its profile."""

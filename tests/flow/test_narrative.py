@@ -17,7 +17,7 @@ from whimbrel.flow.narrative import (
     Submitted,
     narrate,
 )
-from whimbrel.flow.outlook import Next
+from whimbrel.flow.next_steps import Next
 from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.history import tell_stories
 from whimbrel.store.senders import SenderPause, pause_senders

@@ -14,8 +14,8 @@ from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain.visitor import AgentClass
 from whimbrel.flow import clicks as clicks_module
 from whimbrel.flow import short_urls as short_urls_module
+from whimbrel.flow.address_pace import AddressPace
 from whimbrel.flow.clicks import Clicks, Visit
-from whimbrel.flow.guesses import Guesses
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.short_domains import ShortDomains, ShortPlace
 from whimbrel.flow.short_urls import KnownUrl, ShortUrls
@@ -162,7 +162,7 @@ async def test_a_stored_target_that_is_no_web_address_leads_nowhere(
 
 
 def test_an_address_has_some_guesses_and_then_few(clock: FakeClock) -> None:
-    guesses = Guesses(clock)
+    guesses = AddressPace(clock)
     for _ in range(60):
         assert guesses.wait("192.0.2.1") == 0
         guesses.count("192.0.2.1")
@@ -173,7 +173,7 @@ def test_an_address_has_some_guesses_and_then_few(clock: FakeClock) -> None:
 
 
 def test_a_subscribers_ipv6_addresses_are_one(clock: FakeClock) -> None:
-    guesses = Guesses(clock)
+    guesses = AddressPace(clock)
     for number in range(60):
         guesses.count(f"2001:db8:0:1::{number:x}")
     assert guesses.wait("2001:db8:0:1:ffff::1") > 0
@@ -182,7 +182,7 @@ def test_a_subscribers_ipv6_addresses_are_one(clock: FakeClock) -> None:
 
 
 async def test_quiet_addresses_are_forgotten(clock: FakeClock) -> None:
-    guesses = Guesses(clock)
+    guesses = AddressPace(clock)
     guesses.count("192.0.2.1")
     await guesses.forgive()
     assert len(guesses._rates) == 1
@@ -192,7 +192,7 @@ async def test_quiet_addresses_are_forgotten(clock: FakeClock) -> None:
 
 
 def test_addresses_are_bounded(clock: FakeClock) -> None:
-    guesses = Guesses(clock)
+    guesses = AddressPace(clock)
     for number in range(20_001):
         guesses.count(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert len(guesses._rates) <= 10_000

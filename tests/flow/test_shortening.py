@@ -276,7 +276,7 @@ async def test_the_same_content_is_a_duplicate_though_its_uid_would_differ(
 
 async def test_fifty_requests_share_one(door: Door, database: Database) -> None:
     await door.configure(short_urls=ShortUrlMode.SHARED)
-    door.acceptor._queue_limit = 100
+    door.acceptor._reception._queue_limit = 100
     await asyncio.gather(*(door.accept(a_request(message=a_message(text=TEXT))) for _ in range(50)))
     assert kept(database) == [(LONG, None)]
     assert len(database.rows("SELECT DISTINCT text FROM links")) == 1

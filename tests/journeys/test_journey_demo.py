@@ -119,6 +119,20 @@ async def test_a_second_run_may_have_other_ports(tmp_path: Path) -> None:
         await until_report(second, mt_num, 2)
 
 
+async def test_it_names_the_phone_that_the_message_arrives_on(tmp_path: Path) -> None:
+    port = free_ports(4)
+    async with demo(tmp_path, port) as process:
+        words = await curl_words(process)
+        page = (await process.until_line(r"phone: (http://\S+)"))[1]
+        request = json.loads(words[4])
+        assert page == f"http://127.0.0.1:{port + 1}/handset/{request['destAddr']}"
+        await until_report(process, await post(f"http://127.0.0.1:{port}", request), 9)
+
+        async with aiohttp.ClientSession() as client, client.get(page) as said:
+            assert said.status == 200
+            assert "Hello from Whimbrel" in await said.text()
+
+
 async def test_it_shows_a_cascade_too(tmp_path: Path) -> None:
     async with demo(tmp_path, free_ports(4)) as process:
         await process.until_line('"SMS"')

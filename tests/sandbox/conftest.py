@@ -12,6 +12,7 @@ from tests.support.callback_spy import CallbackSpy
 from tests.support.esme import Esme
 
 from whimbrel.sandbox import SandboxNumber, Smsc, SmscAccount, World, serve
+from whimbrel.sandbox.handset.phones import Phones
 
 # Fast enough for tests, slow enough for statuses to fall due one after the other.
 SPEED = 200.0
@@ -148,8 +149,9 @@ async def smsc(start_smsc: StartSmsc) -> Smsc:
 @pytest.fixture
 async def both(start: StartSandbox) -> Sandbox:
     """A sandbox that is an SMSC too: `both.smsc`."""
-    smsc = Smsc(SMSC_ACCOUNTS, speed=SPEED)
-    sandbox = await start(smsc=smsc)
+    phones = Phones()
+    smsc = Smsc(SMSC_ACCOUNTS, speed=SPEED, phones=phones)
+    sandbox = await start(smsc=smsc, phones=phones)
     sandbox.smsc = smsc
     return sandbox
 

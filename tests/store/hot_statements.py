@@ -1,5 +1,7 @@
 """The statements that are run again and again, and the index by which each finds its rows."""
 
+from types import ModuleType
+
 import pytest
 
 from whimbrel.store import (
@@ -7,6 +9,7 @@ from whimbrel.store import (
     chains,
     click_reports,
     clicks,
+    extra_pairs,
     holdings,
     links,
     nodes,
@@ -15,15 +18,21 @@ from whimbrel.store import (
     purge,
     receipts,
     reports,
+    search_roads,
     short_urls,
     submits,
     timers,
 )
 from whimbrel.store.engine import Statement
 
+WAYS = ModuleType("ways")
+"""The statements of the roads by which chains are searched for."""
+for _road in search_roads.ROADS:
+    setattr(WAYS, f"_{_road.name}_older", _road.older)
+    setattr(WAYS, f"_{_road.name}_newer", _road.newer)
 MODULES = [
-    *(allowances, chains, click_reports, clicks, holdings, links, nodes, numbering, parts, purge),
-    *(receipts, reports, short_urls, submits, timers),
+    *(allowances, chains, click_reports, clicks, extra_pairs, holdings, links, nodes, numbering),
+    *(parts, purge, receipts, reports, search_roads, WAYS, short_urls, submits, timers),
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -31,7 +40,22 @@ STATEMENTS = [
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 ]
+_OF_ROADS = {
+    "partner_id": "chains_partner",
+    "dest_addr": "chains_dest_addr",
+    "partner_ref": "chains_partner_ref",
+    "error": "links_undelivered",
+}
 INDEXES = {
+    **{
+        (WAYS, f"_{road}_{way}"): index
+        for road, index in _OF_ROADS.items()
+        for way in ("older", "newer")
+    },
+    (search_roads, "BY_PROVIDER_ID"): "submits_provider_id",
+    (search_roads, "HELD"): "links_held",
+    (search_roads, "LIMBO"): "links_limbo",
+    (search_roads, "UNSETTLED"): "links_unsettled",
     (chains, "_BY_REF"): "chains_dedupe_ref",
     (chains, "_BY_CONTENT"): "chains_content_key",
     (chains, "_LANES"): "links_due",
@@ -67,6 +91,8 @@ INDEXES = {
     (reports, "_STEP_BACK"): "reports_open",
 }
 IN_ORDER = [
+    *((WAYS, name) for name in vars(WAYS) if name.endswith(("_older", "_newer"))),
+    *((search_roads, name) for name in ("HELD", "LIMBO", "UNSETTLED")),
     *((timers, name) for name in ("_EXPIRED", "_LIMBO", "_FALLING", "_BLOCKED")),
     (chains, "_CLAIM"),
     (reports, "_CLAIM"),

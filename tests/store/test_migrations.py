@@ -138,6 +138,7 @@ INSERT INTO operators VALUES (1, 'ann', 'no hash', 'admin', 1, 0, {START});
 INSERT INTO operator_sessions VALUES ('token', 1, '127.0.0.1', 1, 2);
 INSERT INTO audit VALUES (1, 2, 'ann', '127.0.0.1', 'partner.disable', 'shop', '{{}}');
 """,
+    "r0012": "INSERT INTO extra_pairs VALUES (-5, 1);",
 }
 
 

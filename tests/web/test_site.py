@@ -57,6 +57,7 @@ async def test_one_segment_is_a_login(shop: RunningGateway) -> None:
 
 METHODS = [
     ("/send", {"POST"}),
+    ("/check", {"POST"}),
     ("/shop", {"POST"}),
     ("/healthz", {"GET", "HEAD"}),
     ("/readyz", {"GET", "HEAD"}),

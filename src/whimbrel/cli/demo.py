@@ -112,7 +112,9 @@ async def _make_partner(store: Store, receiver_port: int, *, has_sms: bool) -> N
 
 async def _run(settings: Settings, config: Path, receiver_port: int) -> None:
     greeting = _greeting(
-        local_url(settings.server.host, settings.server.port), has_sms=bool(settings.smpp)
+        local_url(settings.server.host, settings.server.port),
+        local_url(settings.sandbox.host, settings.sandbox.port),
+        has_sms=bool(settings.smpp),
     )
     stop = asyncio.Event()
     async with _sandbox(settings, config, receiver_port, stop):
@@ -180,19 +182,22 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         await child.wait()
 
 
-def _greeting(url: str, *, has_sms: bool) -> str:
+def _greeting(url: str, sandbox_url: str, *, has_sms: bool) -> str:
     whatsapp = {
         "type": "WHATSAPP",
         "data": {"instantContent": {"type": "TEXT", "data": {"text": "Hello from Whimbrel"}}},
     }
     sms = {"type": "SMS", "data": {"text": "Hello by SMS", "ttl": 10}}
-    text = _curl(url, "70000000001", whatsapp)
+    to = "70000000001"
+    text = _curl(url, to, whatsapp)
     greeting = f"""Whimbrel is ready on {url}
 Its console: {url}/console (login {LOGIN}, password {PASSWORD})
 
 Send a message, and watch its delivery reports arrive here:
 
 {text}
+
+Its subscriber's phone: {sandbox_url}/handset/{to}
 """
     if not has_sms:
         return greeting

@@ -7,6 +7,7 @@ from whimbrel.flow.guest_numbers import guest_numbers
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.reception import Reception
 from whimbrel.flow.resend import Resender
 from whimbrel.flow.sender_accounts import senders_of
 from whimbrel.flow.shortening import Shortening
@@ -35,7 +36,7 @@ async def accept_again(
     for directory in (partners, numbering, shortening):
         await directory.refresh()
     async with guest_numbers(store, clock, "message resend") as numbers:
-        acceptor = Acceptor(
+        reception = Reception(
             store,
             clock,
             Gatekeeper(partners, clock),  # which nobody has to pass
@@ -44,7 +45,8 @@ async def accept_again(
             numbering=numbering,
             shortening=shortening,
             queue_limit=settings.server.accept_queue_limit,
-            wake_dispatch=lambda: None,  # a gateway looks by itself, within a second
         )
+        # A gateway looks by itself, within a second.
+        acceptor = Acceptor(store, reception, wake_dispatch=lambda: None)
         resender = Resender(acceptor, partners)
         return await resender.resend(story, operator, at_once=at_once, first=first)

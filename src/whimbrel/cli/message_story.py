@@ -23,7 +23,7 @@ from whimbrel.flow.narrative import (
     Told,
     Visited,
 )
-from whimbrel.flow.outlook import Next, Outlook
+from whimbrel.flow.next_steps import Next, Outlook
 from whimbrel.store.reports import ReportState
 
 

@@ -44,6 +44,7 @@ from whimbrel.cli.partner_options import (
 )
 from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, with_store
 from whimbrel.clock import SystemClock
+from whimbrel.domain.login import BadLogin, check_login
 from whimbrel.domain.partner import Partner, Profile, new_profile
 from whimbrel.domain.password import BadPassword, hash_password
 from whimbrel.store.engine import Store
@@ -115,7 +116,10 @@ def add(
     secret = _new_secret() if sign_reports else None
     profile = changed(new_profile(), locals(), signing_secret=secret)
     note = _note_of_growth(profile, config)
-    _check_login(login)
+    try:
+        check_login(login)
+    except BadLogin as error:
+        fail(f"login: {error}")
     password, shown = _password(password_stdin=password_stdin)
     try:
         added = with_store(
@@ -294,11 +298,6 @@ def _note_of_growth(profile: Profile, config: Path | None) -> str:
         f"\nNote: its short URLs have {length} characters, and URLs of more than "
         f"{profile.short_threshold} are replaced: some texts will grow."
     )
-
-
-def _check_login(login: str) -> None:
-    if not login or len(login) > 64 or not login.isprintable() or set("/ ") & set(login):
-        fail("login: 1 to 64 printable characters, without blanks and slashes")
 
 
 def _password(*, password_stdin: bool) -> tuple[str, bool]:

@@ -35,16 +35,20 @@ def in_subscriber_zones(
     `dest_addr` is normalised digits (`phone.py`). It takes some hundred microseconds where the
     registry does not know the number.
     """
-    origin = ranges.look_up(dest_addr)
-    if origin is not None and origin.zones:
-        zones, reason = origin.zones, ZoneReason.REGISTRY
-    else:
-        zones, reason = _zones_by_prefix(phonenumbers.parse(f"+{dest_addr}"))
+    zones, reason = subscriber_zones(dest_addr, ranges)
     zoned = replace(hours, zones=zones, zone_reason=reason)
     if len(zones) <= 1 or has_common_hours(zoned, now):
         return zoned
     capital = capital_zone(phonenumbers.parse(f"+{dest_addr}"))
     return replace(hours, zones=(capital,), zone_reason=ZoneReason.CAPITAL)
+
+
+def subscriber_zones(dest_addr: str, ranges: NumberRanges) -> tuple[tuple[str, ...], ZoneReason]:
+    """Return the IANA names of all zones in which a subscriber may be, and who says so."""
+    origin = ranges.look_up(dest_addr)
+    if origin is not None and origin.zones:
+        return origin.zones, ZoneReason.REGISTRY
+    return _zones_by_prefix(phonenumbers.parse(f"+{dest_addr}"))
 
 
 def capital_zone(number: PhoneNumber) -> str:

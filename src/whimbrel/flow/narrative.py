@@ -14,7 +14,7 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.schedule import Schedule, opening
 from whimbrel.domain.segments import part_count
 from whimbrel.domain.status import FIRST_SETTLED, ErrorCode, LinkState
-from whimbrel.flow.outlook import (
+from whimbrel.flow.next_steps import (
     Outlook,
     ReportOutlook,
     link_outlook,

@@ -2,7 +2,8 @@
 
 A sender cannot tell it from Meta: it takes messages, refuses what Meta refuses, and posts signed
 webhooks. What becomes of a message is told by its recipient; `scripts` holds the table. `smsc` does
-the same for SMS. It knows nothing of the gateway, so that it stays an honest stranger.
+the same for SMS, and `handset` shows the subscribers' phones. It knows nothing of the gateway, so
+that it stays an honest stranger.
 
     uvloop.run(run(settings))                       # a process
     async with World(numbers) as world:             # or inside a test

@@ -1,29 +1,25 @@
-"""The sandbox's own API, `/sandbox/*`, and its one page: what Meta would never tell.
+"""The sandbox's own API, `/sandbox/*`: what Meta would never tell.
 
 Owns looking into the world and meddling with it. It has no password: the sandbox is for
 one's own machine.
 """
 
 import heapq
-import html
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from whimbrel.sandbox.errors import GraphError
 from whimbrel.sandbox.ledger import Message
 from whimbrel.sandbox.numbers import SandboxNumber
-from whimbrel.sandbox.scripts import MAGIC_PREFIX, SCRIPTS
 from whimbrel.sandbox.smsc import Smsc
-from whimbrel.sandbox.smsc.control import SmscControl, WrongWish
-from whimbrel.sandbox.smsc.scripts import SMS_SCRIPTS
+from whimbrel.sandbox.smsc.control import SmscControl
+from whimbrel.sandbox.wishes import WrongWish
 from whimbrel.sandbox.world import World
 
 
@@ -63,7 +59,7 @@ class _Addressee(Struct):
 
 
 class ControlApi:
-    """The endpoints below `/sandbox`, and `/`. Without an SMSC there are no SMS."""
+    """The endpoints below `/sandbox`. Without an SMSC there are no SMS."""
 
     def __init__(self, world: World, smsc: Smsc | None = None) -> None:
         self._world = world
@@ -72,7 +68,6 @@ class ControlApi:
     def routes(self) -> list[Route]:
         """Return the routes; they come before the Graph API's."""
         return [
-            Route("/", self.page, methods=["GET"]),
             Route("/sandbox/health", self.health, methods=["GET"]),
             Route("/sandbox/messages", self.messages, methods=["GET"]),
             Route("/sandbox/messages", self.clear, methods=["DELETE"]),
@@ -116,6 +111,7 @@ class ControlApi:
     async def clear(self, _request: Request) -> Response:
         """Forget all messages."""
         self._world.ledger.clear()
+        self._world.phones.forget_answers()
         if self._smsc:
             self._smsc.clear()
         return Response(status_code=204)
@@ -184,39 +180,6 @@ class ControlApi:
             }
         )
 
-    async def page(self, _request: Request) -> Response:
-        """Show the last messages to a human."""
-        numbers = [
-            (number.verified_name, id_, number.callback_url, self._world.couriers[id_].handshake)
-            for id_, number in self._world.numbers.items()
-        ]
-        scripts = [
-            (f"+{MAGIC_PREFIX}{end}", channel, script.name)
-            for channel, table in (
-                ("WhatsApp", SCRIPTS),
-                ("SMS", SMS_SCRIPTS if self._smsc else {}),
-            )
-            for end, script in table.items()
-        ]
-        messages = [
-            (
-                _clock_time(message["accepted_at"]),
-                message["channel"],
-                message["to"],
-                _content(message),
-                _fate(message),
-            )
-            for message in reversed(self._newest(limit=50))
-        ]
-        return HTMLResponse(
-            "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=2>"
-            "<title>Sandbox</title><style>body{font:15px sans-serif;margin:2em}"
-            "td{padding:.2em 1em .2em 0;border-bottom:1px solid #ddd}</style>"
-            + _table("Messages", messages)
-            + _table("Numbers", numbers)
-            + _table("Magic recipients", scripts)
-        )
-
     def _newest(self, **narrowed: Any) -> list[dict[str, Any]]:
         """Return what came on either channel in one list; `narrowed` are the ledgers' arguments."""
         whatsapp = map(_shown, self._world.ledger.select(**narrowed))
@@ -259,27 +222,6 @@ def _shown(message: Message) -> dict[str, Any]:
             for status in message.statuses
         ],
     }
-
-
-def _content(message: dict[str, Any]) -> str:
-    if message["channel"] == "SMS":
-        return str(message["text"] or message["short_message"])
-    return msgspec.json.encode(message["content"]).decode()
-
-
-def _fate(message: dict[str, Any]) -> str:
-    if message["channel"] == "SMS":
-        return ", ".join(receipt["stat"] for receipt in message["receipts"])
-    return ", ".join(status["status"] for status in message["statuses"])
-
-
-def _table(title: str, rows: Iterable[Iterable[str]]) -> str:
-    cells = ("".join(f"<td>{html.escape(cell)}" for cell in row) for row in rows)
-    return f"<h2>{title}</h2><table>{''.join('<tr>' + row for row in cells)}</table>"
-
-
-def _clock_time(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S")
 
 
 def _json(document: object) -> Response:

@@ -50,6 +50,11 @@ class Message:
     travelling: bool = False
     settled: asyncio.Event | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Whether its sender has been told, or is being told, that it was read."""
+        return any(status.status == "read" for status in self.statuses)
+
     def settle(self) -> None:
         """Tell who waits for it that the last status has been acknowledged, if it has."""
         if self.settled is None or len(self.statuses) < len(self.script.steps):

@@ -1,6 +1,7 @@
 """What happens to a message, told by the number that it is sent to.
 
-`+7000000` and four digits chooses a line of the table; every other number is as good as 0001.
+`+7000000` and four digits chooses a line of the table; every other number is as good as 0001. How
+the recipient's phone is set (`handset.phones`) changes what is as good as 0001, and nothing else.
 The numbers that choose the fate of an SMS are not on WhatsApp, so that a cascade gets to them.
 Seconds are those of real life; the world divides them by its speed.
 """
@@ -79,6 +80,8 @@ SCRIPTS = {
 }
 USUAL = SCRIPTS["0001"]
 NOT_ON_WHATSAPP = SCRIPTS["0004"]
+# Meta tells nobody that he is blocked: such a message is sent, and that is all.
+BLOCKED = Script("sent, then silence: the business is blocked", (SENT,))
 
 
 def script_for(recipient: str) -> Script:

@@ -1,6 +1,6 @@
 """The sandbox as a process: the app, its server, its signals.
 
-Owns the HTTP server's life. What it serves is told by `graph` and `control`.
+Owns the HTTP server's life. What it serves is told by `graph`, `control` and `handset`.
 """
 
 import asyncio
@@ -11,6 +11,12 @@ from starlette.applications import Starlette
 
 from whimbrel.sandbox.control import ControlApi
 from whimbrel.sandbox.graph import GraphApi
+from whimbrel.sandbox.guard import Guard
+from whimbrel.sandbox.handset.api import PhonesApi
+from whimbrel.sandbox.handset.chat import Chats
+from whimbrel.sandbox.handset.hand import Hand
+from whimbrel.sandbox.handset.pages import HandsetPages
+from whimbrel.sandbox.handset.phones import Phones
 from whimbrel.sandbox.numbers import numbers_from
 from whimbrel.sandbox.smsc import Smsc, accounts_from
 from whimbrel.sandbox.world import World
@@ -18,9 +24,22 @@ from whimbrel.serving import OnReady, collector_calmed, serve_app, signals_set
 from whimbrel.settings import Settings
 
 
-def create_app(world: World, smsc: Smsc | None = None) -> Starlette:
-    """Return the app over a world, and an SMSC, that their owner has entered."""
-    return Starlette(routes=ControlApi(world, smsc).routes() + GraphApi(world).routes())
+def create_app(world: World, smsc: Smsc | None = None, *, host: str = "") -> Starlette:
+    """Return the app over a world, and an SMSC, that their owner has entered.
+
+    `host` is the address that it is served on. The Graph API has its tokens; all else is guarded.
+    """
+    chats, hand = Chats(world, smsc), Hand(world, smsc)
+    guarded = [
+        *ControlApi(world, smsc).routes(),
+        *PhonesApi(world.phones, chats, hand).routes(),
+        *HandsetPages(world, smsc, chats, hand).routes(),
+    ]
+    for route in guarded:
+        route.app = Guard(route.app, host)
+    send, *others = GraphApi(world).routes()
+    # Sends come by the thousand, and no other path is like theirs: they are looked for first.
+    return Starlette(routes=[send, *guarded, *others])
 
 
 async def serve(
@@ -43,7 +62,7 @@ async def serve(
                 on_ready(one)
 
     async with world, smsc or nullcontext():
-        app = create_app(world, smsc)
+        app = create_app(world, smsc, host=host)
         await serve_app(app, host, port, stop=world.stopping, on_ready=tell)
 
 
@@ -63,11 +82,13 @@ async def run(
     """
     sandbox = settings.sandbox
     stopping = stop or asyncio.Event()
+    phones = Phones()
     world = World(
         numbers_from(settings),
         speed=sandbox.speed,
         throughput=sandbox.throughput,
         pair_limit=sandbox.pair_limit,
+        phones=phones,
         state_file=state_file,
         stopping=stopping,
     )
@@ -78,6 +99,7 @@ async def run(
             host=sandbox.host,
             port=sandbox.smsc_port,
             speed=sandbox.speed,
+            phones=phones,
             state_file=smsc_state_file,
         )
     with signals_set(stopping), collector_calmed():

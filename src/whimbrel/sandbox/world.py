@@ -17,10 +17,20 @@ from whimbrel.clock import Clock, SystemClock
 from whimbrel.sandbox import state
 from whimbrel.sandbox.courier import LARGEST_POST, Courier
 from whimbrel.sandbox.errors import GraphError, whatsapp_error
+from whimbrel.sandbox.handset.phones import Answer as Written
+from whimbrel.sandbox.handset.phones import Phone, Phones
 from whimbrel.sandbox.ledger import Ledger, Message, Status, label_of, mint_wamid
 from whimbrel.sandbox.limits import pairs_limit, throughput_limit
 from whimbrel.sandbox.numbers import SandboxNumber
-from whimbrel.sandbox.scripts import Answer, Script, Step, script_for
+from whimbrel.sandbox.scripts import (
+    BLOCKED,
+    NOT_ON_WHATSAPP,
+    USUAL,
+    Answer,
+    Script,
+    Step,
+    script_for,
+)
 from whimbrel.sandbox.shapes import Content, Send
 from whimbrel.sandbox.timeline import Timeline
 from whimbrel.sandbox.webhooks import inbound_body
@@ -32,7 +42,8 @@ class World:
     """Everything that a message can meet. Enter it (`async with`) to let time pass.
 
     `speed` divides every delay and multiplies every limit. `throughput` is in messages a second
-    for each number, 0 for no limit. `largest_post` bounds the updates of one webhook.
+    for each number, 0 for no limit. `largest_post` bounds the updates of one webhook. How the
+    subscribers' `phones` are set decides about messages under the usual script.
     With `state_file`, statuses that are not delivered when the world is left are kept there for
     the next one. Set `stopping` to let requests go that would hang for ever.
     """
@@ -47,10 +58,12 @@ class World:
         pair_limit: bool = True,
         contacts_on_failed: bool = False,
         largest_post: int = LARGEST_POST,
+        phones: Phones | None = None,
         state_file: Path | None = None,
         stopping: asyncio.Event | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
+        self.phones = phones or Phones()
         self.speed = speed
         self.numbers = {number.phone_number_id: number for number in numbers}
         self.tokens = {number.token for number in self.numbers.values()}
@@ -71,6 +84,8 @@ class World:
         self._pairs = pairs_limit(self.clock, speed) if pair_limit else None
         self._refusals: dict[Hashable, int] = {}
         self._steps: Timeline[tuple[Message, Step]] = Timeline(self.clock, self._fall_due)
+        self._waiting: dict[str, list[tuple[Message, Step]]] = {}  # for phones that are off
+        self.phones.watch(self._phone_changed)
         self._state_file = state_file
         self._http: aiohttp.ClientSession | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -107,15 +122,15 @@ class World:
 
     @property
     def pending(self) -> int:
-        """How many statuses have not fallen due yet."""
-        return len(self._steps)
+        """How many statuses have not fallen due yet, or wait for a phone that is off."""
+        return len(self._steps) + sum(map(len, self._waiting.values()))
 
     def accept(self, number: SandboxNumber, send: Send, to: str, content: Content) -> Message:
         """Take a well-formed message, and set its script going.
 
         Raises `GraphError` if the recipient's script refuses it this time, or a limit does.
         """
-        script = script_for(to)
+        script = self._script_of(to)
         self._check_script(script, number, send, to, content)
         self._check_limits(number, to)
         message = Message(
@@ -132,18 +147,41 @@ class World:
         self.ledger.add(message)
         for step in script.steps:
             self._steps.add(step.after / self.speed, (message, step))
+        self.phones.news.tell(to)
         return message
+
+    def read(self, message: Message) -> None:
+        """Let a subscriber read a message now."""
+        self._bring_about(message, Step(0.0, "read"))
 
     def write_inbound(
         self, number: SandboxNumber, *, sender: str, text: str, name: str | None = None
     ) -> str:
         """Let a subscriber write to a number, and return the wamid of what he wrote."""
         wamid = mint_wamid(sender, inbound=True)
-        body = inbound_body(
-            number, wamid=wamid, sender=sender, name=name, text=text, at=self.clock.now()
-        )
+        at = self.clock.now()
+        body = inbound_body(number, wamid=wamid, sender=sender, name=name, text=text, at=at)
         self.couriers[number.phone_number_id].send(body)
+        self.phones.note(
+            Written(
+                id=wamid,
+                number=sender,
+                channel="WHATSAPP",
+                business=number.phone_number_id,
+                text=text,
+                at=at,
+            )
+        )
         return wamid
+
+    def _script_of(self, to: str) -> Script:
+        script = script_for(to)
+        if script is not USUAL:
+            return script
+        phone = self.phones.of(to)
+        if not phone.is_on_whatsapp:
+            return NOT_ON_WHATSAPP
+        return BLOCKED if phone.is_blocking else script
 
     def _check_script(
         self, script: Script, number: SandboxNumber, send: Send, to: str, content: Content
@@ -172,10 +210,32 @@ class World:
             raise whatsapp_error(131056)
 
     def _fall_due(self, item: tuple[Message, Step]) -> None:
+        """Bring a status about, unless the recipient's phone is set otherwise by now."""
         message, step = item
+        phone = self.phones.of(message.to)
+        if message.script is not USUAL or step.status not in {"delivered", "read"}:
+            self._bring_about(message, step)
+        elif phone.is_blocking:
+            return
+        elif not phone.is_on:
+            self._waiting.setdefault(message.to, []).append(item)
+        elif step.status == "delivered" or (phone.reads_itself and not message.is_read):
+            self._bring_about(message, step)
+
+    def _phone_changed(self, phone: Phone) -> None:
+        """Let go what has waited for a phone: at once, and what comes after that, in its time."""
+        if not phone.is_on:
+            return
+        first: dict[Message, float] = {}
+        for message, step in self._waiting.pop(phone.number, ()):
+            after_first = step.after - first.setdefault(message, step.after)
+            self._steps.add(after_first / self.speed, (message, step))
+
+    def _bring_about(self, message: Message, step: Step) -> None:
         status = Status(step.status, step.code, self.clock.now())
         message.statuses.append(status)
         self.couriers[message.number.phone_number_id].offer(message, status)
+        self.phones.news.tell(message.to)
 
     def _resume(self, saved: state.Saved) -> None:
         messages = state.messages_of(saved, self.numbers)
@@ -192,6 +252,8 @@ class World:
 
     def _suspend(self, path: Path) -> None:
         steps = [(left * self.speed, *item) for left, item in self._steps.remaining()]
+        for waiting in self._waiting.values():
+            steps += [(step.after, message, step) for message, step in waiting]
         parcels = {
             phone_number_id: courier.unfinished()
             for phone_number_id, courier in self.couriers.items()

@@ -2,7 +2,7 @@
 
 One transaction that holds the chain: a claim that is made at the same moment is either before it,
 and what it took is left alone, or after it, and finds nothing to take. Reports are written with it
-(`docs/decisions/0023-cancelling.md`).
+(`docs/decisions/0026-cancelling.md`).
 """
 
 from typing import NamedTuple

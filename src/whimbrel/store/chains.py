@@ -9,6 +9,7 @@ from whimbrel.domain.content import Channel, Content, Image, Text
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
 from whimbrel.store.engine import Ask, Do, HoldKeys, Params, Statement, Steps, ask_one
+from whimbrel.store.extra_pairs import keep_pairs
 from whimbrel.store.parts import taken_parts
 from whimbrel.store.short_urls import FilledDraft, fill_drafts
 
@@ -55,14 +56,17 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
         accepted = []
         for chain in chains:
             accepted.append((yield from _accept(chain)))
-    links = [
-        (chain, link)
+    kept = [
+        chain
         for chain, outcome in zip(chains, accepted, strict=True)
         if outcome.chain_id == chain.chain_id
-        for link in chain.links
     ]
+    links = [(chain, link) for chain in kept for link in chain.links]
     filled = yield from fill_drafts(links)
     yield Do(_INSERT_LINK, [_link_params(*one, filled.get(one[1].link_id)) for one in links])
+    yield from keep_pairs(
+        (chain.chain_id, chain.extra_param) for chain in kept if chain.extra_param
+    )
     return accepted
 
 
@@ -93,11 +97,22 @@ def _accept(chain: Chain) -> Steps[Accepted]:
     return accepted[0]
 
 
+def find_repeats(chains: list[Chain]) -> Steps[list[Accepted]]:
+    """Return what would become of each chain if it were accepted now; nothing is written."""
+    foreseen = []
+    for chain in chains:
+        repeated = yield from _repeated(chain)
+        foreseen.append(repeated or Accepted(chain.chain_id))
+    return foreseen
+
+
 def _repeated(chain: Chain) -> Steps[Accepted | None]:
     if chain.dedupe_ref is not None:
         rows = yield from ask_one(_BY_REF, chain.partner_id, chain.dedupe_ref)
         if rows:
             return Accepted(rows[0][0], repeats_ref=True)
+    if chain.content_key is None:
+        return None
     since = chain.accepted_at - chain.content_window
     rows = yield from ask_one(_BY_CONTENT, chain.content_key, since)
     return Accepted(rows[0][0], repeats_content=True) if rows else None

@@ -156,6 +156,15 @@ WHERE NOT EXISTS (SELECT 1 FROM short_urls s WHERE s.uid = c.uid)""",
         whole=True,
     ),
     _promise(
+        "pair-of-a-chain",
+        "every pair by which chains are found is of a chain that has its extraParam",
+        """
+SELECT 'chain', e.chain_id FROM extra_pairs e
+WHERE NOT EXISTS (
+    SELECT 1 FROM chains c WHERE c.chain_id = e.chain_id AND c.extra_param IS NOT NULL)""",
+        whole=True,
+    ),
+    _promise(
         "submit-of-a-link",
         "every submit is of a link that is there, and no attempt beyond its last",
         """

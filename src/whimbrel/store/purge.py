@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from whimbrel.domain.chain_id import links_of
 from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.extra_pairs import forget_pairs
 
 # Pairs are compared so that no index but that of pairs will do, and a literal LIMIT tells a planner
 # that does not know the other one how few rows there are.
@@ -82,6 +83,7 @@ def remove_contents(batches: list[OldContents]) -> Steps[list[int]]:
     counts: list[int] = []
     for chain_ids, now in batches:
         closed = yield from _closed(chain_ids)
+        yield from forget_pairs(closed)
         yield Do(_REMOVE_TEXTS, [links_of(one) for one in closed])
         changed = yield Ask(_NOTE_REMOVAL, [(now, one) for one in closed])
         counts.append(sum(map(len, changed)))
@@ -111,6 +113,7 @@ def remove_chains(batches: list[list[int]]) -> Steps[list[int]]:
     counts: list[int] = []
     for chain_ids in batches:
         closed = yield from _closed(chain_ids)
+        yield from forget_pairs(closed)
         spans = [links_of(one) for one in closed]
         reports = yield Ask(_REMOVE_REPORTS, spans)
         report_ids = [row for rows in reports for row in rows]

@@ -42,6 +42,7 @@ partners = Table(
 )  # fmt: skip
 
 _WITH_CONTENT = text("content_removed_at IS NULL")
+_WITH_REF = text("partner_ref IS NOT NULL")
 chains = Table(
     "chains",
     metadata,
@@ -61,6 +62,9 @@ chains = Table(
     Index("chains_partner", "partner_id", "chain_id"),
     Index("chains_with_content", "partner_id", "chain_id", sqlite_where=_WITH_CONTENT,
           postgresql_where=_WITH_CONTENT),
+    Index("chains_dest_addr", "dest_addr", "chain_id"),
+    Index("chains_partner_ref", "partner_ref", "chain_id", sqlite_where=_WITH_REF,
+          postgresql_where=_WITH_REF),
     Index("chains_dedupe_ref", "partner_id", "dedupe_ref", unique=True,
           sqlite_where=text("dedupe_ref IS NOT NULL"),
           postgresql_where=text("dedupe_ref IS NOT NULL")),
@@ -69,9 +73,19 @@ chains = Table(
           postgresql_where=text("content_key IS NOT NULL")),
 )  # fmt: skip
 
+extra_pairs = Table(
+    "extra_pairs",
+    metadata,
+    Column("pair", BigInteger, primary_key=True, autoincrement=False),
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""By which chains are found that have a pair in their `extraParam` (`extra_pairs.py`)."""
+
 _HELD, _QUEUED, _LIMBO = text("state = -10"), text("state = 0"), text("state IN (10, 20)")
 _UNSETTLED = text("state < 50")
 _PASSABLE = text("state = 0 AND satisfied_by IS NOT NULL")
+_UNDELIVERED = text("state IN (50, 57, 60)")
 links = Table(
     "links",
     metadata,
@@ -103,6 +117,13 @@ links = Table(
     Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),
     Index("links_limbo", "due_at", sqlite_where=_LIMBO, postgresql_where=_LIMBO),
     Index("links_unsettled", "expires_at", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
+    Index(
+        "links_undelivered",
+        "error_code",
+        "link_id",
+        sqlite_where=_UNDELIVERED,
+        postgresql_where=_UNDELIVERED,
+    ),
 )
 
 _UNEXPLAINED = text("outcome = 'no answer' AND provider_id IS NULL")
@@ -181,6 +202,7 @@ mo_messages = Table(
     Column("data_coding", SmallInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Index("mo_messages_received_at", "received_at"),
+    Index("mo_messages_subscriber", "subscriber", "received_at"),
 )
 
 _DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")

@@ -7,6 +7,7 @@ import msgspec
 from whimbrel import __version__
 from whimbrel.web.answers import ERROR_FORMS, ErrorAnswer, ErrorForm, SendAnswer
 from whimbrel.web.api import BODY_LIMIT
+from whimbrel.web.check_answer import CheckAnswer
 from whimbrel.web.send_request import SendBody
 
 _REF = "#/components/schemas/{name}"
@@ -41,6 +42,7 @@ def openapi_document() -> bytes:
         (SendBody, SendAnswer, ErrorAnswer), ref_template=_REF
     )
     _allow_quotes(components)
+    (checked,), of_checks = msgspec.json.schema_components((CheckAnswer,), ref_template=_REF)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -50,8 +52,8 @@ def openapi_document() -> bytes:
             "may be quoted, null means absent, and unknown members are passed over.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": _paths(*schemas),
-        "components": {"schemas": components},
+        "paths": _paths(*schemas, checked=checked),
+        "components": {"schemas": components | of_checks},
     }
     return msgspec.json.encode(document)
 
@@ -64,7 +66,7 @@ def _allow_quotes(components: dict[str, Any]) -> None:
                 member.get("anyOf", []).extend(q for kind in kinds for q in _QUOTED.get(kind, ()))
 
 
-def _paths(body: Any, answer: Any, error: Any) -> dict[str, Any]:
+def _paths(body: Any, answer: Any, error: Any, *, checked: Any) -> dict[str, Any]:
     send = _send_operation(body, answer, error)
     login = {"name": "login", "in": "path", "required": True, "schema": {"type": "string"}}
     account = {"name": "account", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -74,6 +76,7 @@ def _paths(body: Any, answer: Any, error: Any) -> dict[str, Any]:
             "post": {"operationId": "sendToLogin", **send, "parameters": [login]},
             "description": "The same as /send, for clients that post to their login.",
         },
+        "/check": {"post": {"operationId": "check", **_check_operation(body, checked, error)}},
         "/hooks/whatsapp/{account}": {
             "parameters": [account],
             "get": _handshake(),
@@ -118,6 +121,19 @@ def _send_operation(body: Any, answer: Any, error: Any) -> dict[str, Any]:
         },
         "responses": responses,
     }
+
+
+def _check_operation(body: Any, checked: Any, error: Any) -> dict[str, Any]:
+    """The same as /send but for its end."""
+    check = _send_operation(body, checked, error)
+    check["summary"] = "Tell what would become of a message, and send nothing."
+    check["description"] = (
+        "The body is that of /send, and is refused as /send would refuse it, login, password and "
+        "pace included. What breaks no rule is answered with when each message would go, through "
+        "which sender and as which text. Nothing is stored."
+    )
+    check["responses"]["200"]["description"] = "Nothing speaks against it; nothing was stored."
+    return check
 
 
 def _examples() -> dict[str, Any]:

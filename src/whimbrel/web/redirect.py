@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from starlette.types import Scope, Send
 
 from whimbrel.domain.visitor import LONGEST_AGENT, agent_class
+from whimbrel.flow.address_pace import AddressPace
 from whimbrel.flow.clicks import Clicks, Visit
-from whimbrel.flow.guesses import Guesses
 from whimbrel.flow.short_domains import ShortDomains, ShortPlace
 from whimbrel.flow.short_urls import KnownUrl, ShortUrls
 from whimbrel.metrics import Metrics
@@ -46,7 +46,7 @@ class Redirect:
         clicks: Clicks,
         metrics: Metrics,
         *,
-        guesses: Guesses,
+        guesses: AddressPace,
         caller: CallerAddress,
     ) -> None:
         self._domains = domains

@@ -141,7 +141,15 @@ class SendBody(Struct, rename="camel"):
     cascade_chain_link: CascadeLink | None = None
 
 
+class DraftBody(SendBody, kw_only=True):
+    """A request while somebody writes it: it may have no login yet."""
+
+    login: str = ""
+    password: str = ""
+
+
 _decoder = msgspec.json.Decoder(SendBody, strict=False)
+_draft_decoder = msgspec.json.Decoder(DraftBody, strict=False)
 _TYPES = {
     "str": "a string",
     "int": "an integer",
@@ -158,8 +166,17 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 def read_body(body: bytes) -> SendRequest:
     """Read a request from JSON in UTF-8. Raises `Refusal` 4, naming the member and the rule."""
+    return _read(body, _decoder)
+
+
+def read_draft(body: bytes) -> SendRequest:
+    """Read a request in which login and password may be absent; they are empty then."""
+    return _read(body, _draft_decoder)
+
+
+def _read(body: bytes, decoder: msgspec.json.Decoder[Any]) -> SendRequest:
     try:
-        wire = _decoder.decode(body)
+        wire = decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(_explain(str(error))) from None
     except RecursionError:

@@ -15,19 +15,18 @@ from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import StoreUnavailable
 from whimbrel.web.answers import error_body, send_json, send_refusal
-from whimbrel.web.api import SendEndpoint
+from whimbrel.web.api import Endpoints, RequestEndpoint
 from whimbrel.web.hooks import WhatsappHook
 from whimbrel.web.openapi import openapi_document
 from whimbrel.web.pages.site import is_page
 from whimbrel.web.redirect import Redirect
 
 _log = structlog.get_logger(__name__)
-_SEND_PATH = "/send"
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
 def create_site(
-    send_endpoint: SendEndpoint,
+    endpoints: Endpoints,
     whatsapp: WhatsappHook,
     metrics: Metrics,
     redirect: Redirect,
@@ -50,19 +49,22 @@ def create_site(
             *_watch_routes(metrics, is_ready),
             _route("/openapi.json", GET=show_openapi),
             _route("/hooks/whatsapp/{account}", GET=whatsapp.shake_hands, POST=whatsapp.receive),
-            Route("/{login}", _only_post(send_endpoint)),
+            Route("/check", _only_post(endpoints.check)),
+            Route("/{login}", _only_post(endpoints.send)),
         ],
         redirect_slashes=False,
         default=_not_found,
     )
+
+    hot = {"/send": endpoints.send, "/check": endpoints.check}
 
     async def site(scope: Scope, receive: Receive, send: Send) -> None:
         """Take the hot paths straight to their endpoints."""
         place = redirect.place_of(scope) if scope["type"] == "http" else None
         if place is not None:
             await redirect.answer(place, scope, send)
-        elif scope["type"] == "http" and scope["path"] == _SEND_PATH and scope["method"] == "POST":
-            await send_endpoint(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] in hot and scope["method"] == "POST":
+            await hot[scope["path"]](scope, receive, send)
         elif scope["type"] == "http" and is_page(scope["path"]):
             await pages(scope, receive, send)
         else:
@@ -131,7 +133,7 @@ class _Application:
         await self._application(scope, receive, send)
 
 
-def _only_post(endpoint: SendEndpoint) -> _Application:
+def _only_post(endpoint: RequestEndpoint) -> _Application:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await _refuse_method(scope, send, ["POST"])

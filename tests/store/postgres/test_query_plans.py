@@ -49,6 +49,7 @@ INSERT INTO short_urls (uid, partner_id, target, shared_key, subscriber, chain_i
 SELECT 'u' || i, i % 20 + 1, 't' || i, CASE WHEN i % 2 = 0 THEN decode(md5(i::text), 'hex') END,
     '7916' || i, i, i * 16, i, i, CASE WHEN i % 2 = 0 THEN i END, 1, 1
 FROM generate_series(1, 20000) i;
+INSERT INTO extra_pairs SELECT i % 100, i FROM generate_series(1, 20000) i;
 INSERT INTO clicks (uid, at, agent, counted, partner_id)
 SELECT 'u' || i, i, 'mobile', 1, i % 20 + 1 FROM generate_series(1, 20000) i;
 INSERT INTO click_reports SELECT i, 'u' || i, 't' || i FROM generate_series(1, 20000) i;

@@ -14,6 +14,7 @@ from whimbrel.store import (
     purge,
     receipts,
     reports,
+    search_roads,
     short_urls,
 )
 from whimbrel.store.engine import Statement
@@ -38,6 +39,11 @@ MAY_SCAN = {
     # At most nine rows.
     (numbering, "_REVISION"): {"SCAN numbering_imports"},
     (numbering, "_IMPORTS"): {"SCAN i"},
+    (search_roads, "PARTNERS"): {"SCAN partners"},
+    # A thousand at the most.
+    (search_roads, "HELD"): {"SCAN links USING INDEX links_held"},
+    (search_roads, "LIMBO"): {"SCAN links USING INDEX links_limbo"},
+    (search_roads, "UNSETTLED"): {"SCAN links USING INDEX links_unsettled"},
     # A single row.
     (receipts, "_ANY_PARKED"): {
         "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"

@@ -37,7 +37,7 @@ from whimbrel.store.reports import (
 )
 from whimbrel.store.senders import SenderPause, pause_senders
 from whimbrel.store.submits import SubmitRecord, record_submits
-from whimbrel.web.console import code_meanings, message_words
+from whimbrel.web.console import code_meanings, message_words, state_names
 from whimbrel.web.pages.words import read_words
 
 CODE = "Your code is 4711"
@@ -545,7 +545,7 @@ def test_all_of_it_is_told_in_russian_too() -> None:
         *code_meanings.SMPP.values(),
         *code_meanings.NETWORK.values(),
         *code_meanings._STATES.values(),
-        *(one.text for one in message_words.STATES.values()),
+        *(one.text for one in state_names.STATES.values()),
         *(one.text for one in message_words.REPORT_STATES.values()),
         *(one.text for one in message_words.OUTCOMES.values()),
         *message_words.STATUSES.values(),
@@ -558,7 +558,7 @@ def test_all_of_it_is_told_in_russian_too() -> None:
 
 
 def test_every_state_and_reason_has_its_words() -> None:
-    assert set(message_words.STATES) == set(LinkState)
+    assert set(state_names.STATES) == set(LinkState)
     assert set(message_words.REPORT_STATES) == set(ReportState)
     assert set(message_words.ZONES) == set(ZoneReason)
     assert set(message_words.VERDICTS) == set(Verdict)

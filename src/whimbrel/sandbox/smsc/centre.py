@@ -16,19 +16,16 @@ from typing import Self
 import smpp34
 
 from whimbrel.clock import Clock, SystemClock
+from whimbrel.sandbox.handset.phones import Answer, Phone, Phones
 from whimbrel.sandbox.smsc import state
 from whimbrel.sandbox.smsc.accounts import SmscAccount
-from whimbrel.sandbox.smsc.ledger import Address, SmsLedger, SubmittedSms
+from whimbrel.sandbox.smsc.ledger import SmsLedger, SubmittedSms
 from whimbrel.sandbox.smsc.postman import Postman
 from whimbrel.sandbox.smsc.receipts import inbound_sms, receipts_of
 from whimbrel.sandbox.smsc.relay import Relay
-from whimbrel.sandbox.smsc.scripts import RSYSERR, Hearing, SmsScript, sms_script_for
+from whimbrel.sandbox.smsc.scripts import RSYSERR, USUAL, Hearing, SmsScript
 from whimbrel.sandbox.smsc.sessions import Sessions
-from whimbrel.sandbox.smsc.texts import Part
-
-# Tags of optional parameters (SMPP 3.4, section 5.3.2).
-MESSAGE_PAYLOAD = 0x0424
-SAR_REF, SAR_TOTAL, SAR_PART = 0x020C, 0x020E, 0x020F
+from whimbrel.sandbox.smsc.submits import submitted_sms
 
 # Events. A full queue makes smpp34 refuse submits with ESME_RMSGQFUL, and forget that somebody has
 # bound or unbound, so it is longer than all windows of all clients together; unused room is free.
@@ -41,8 +38,9 @@ REMEMBERED_ATTEMPTS = 100_000  # messages under a refusing script; the oldest ar
 class Smsc:
     """An SMSC on `host` and `port` (0: a free one). Enter it (`async with`) to let it listen.
 
-    `speed` divides every delay. With `state_file`, receipts that are not delivered when it is left
-    are kept there for the next one. Entering raises `OSError` if the address is taken.
+    `speed` divides every delay. SMS under the usual script wait for `phones` that are off. With
+    `state_file`, receipts that are not delivered when it is left are kept there for the next one.
+    Entering raises `OSError` if the address is taken.
     """
 
     def __init__(
@@ -53,9 +51,11 @@ class Smsc:
         port: int = 0,
         clock: Clock | None = None,
         speed: float = 1.0,
+        phones: Phones | None = None,
         state_file: Path | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
+        self.phones = phones or Phones()
         self.speed = speed
         self.host = host
         self.port = port
@@ -77,6 +77,8 @@ class Smsc:
         )
         self._sessions = Sessions()
         self._attempts: dict[Hashable, int] = {}
+        self._waiting: dict[str, list[SubmittedSms]] = {}  # for phones that are off
+        self.phones.watch(self._phone_changed)
         # Unique from one run to the next as well: a client may still hold ids of the last one.
         self._ids = itertools.count(secrets.randbits(30) << 32)
         self._state_file = state_file
@@ -88,6 +90,11 @@ class Smsc:
         """Where it listens; smpp is no registered scheme, but tells what it is."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"smpp://{host}:{self.port}"
+
+    @property
+    def waiting(self) -> int:
+        """How many SMS wait for a phone that is off."""
+        return sum(map(len, self._waiting.values()))
 
     async def __aenter__(self) -> Self:
         for saved in state.load(self._state_file) if self._state_file else ():
@@ -112,6 +119,8 @@ class Smsc:
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.stop()
         if self._state_file:
+            for number in list(self._waiting):  # the next run's phones are on
+                self._let_go(number)
             unfinished = {name: postman.unfinished() for name, postman in self.postmen.items()}
             state.save(self._state_file, unfinished)
         for end in ends:
@@ -123,15 +132,12 @@ class Smsc:
 
         Raises `ValueError` if the text needs more than one part.
         """
-        message_id = str(next(self._ids))
+        message_id, at = str(next(self._ids)), self.clock.now()
         self.postmen[account.system_id].offer(
-            inbound_sms(
-                message_id=message_id,
-                subscriber=subscriber,
-                to=to,
-                text=text,
-                at=self.clock.now(),
-            )
+            inbound_sms(message_id=message_id, subscriber=subscriber, to=to, text=text, at=at)
+        )
+        self.phones.note(
+            Answer(id=message_id, number=subscriber, channel="SMS", business=to, text=text, at=at)
         )
         return message_id
 
@@ -173,13 +179,16 @@ class Smsc:
         if session is None or account is None:
             event.reject(RSYSERR)
             return
-        sms = self._read(event, account)
+        sms = submitted_sms(
+            event, account=account.name, message_id=str(next(self._ids)), at=self.clock.now()
+        )
         attempt = self._count_attempt(sms)
         if status := self.faults.get(account.name) or _refusal(sms.script, attempt):
             self.ledger.refused += 1
             event.reject(status)
             return
         self.ledger.add(sms)
+        self.phones.news.tell(sms.to)
         is_dropped = sms.script.refusals < attempt <= sms.script.refusals + sms.script.drops
         if is_dropped:
             self.relay.drop(account.system_id)
@@ -198,6 +207,7 @@ class Smsc:
         self, event: smpp34.SubmitSmEvent, sms: SubmittedSms, account: SmscAccount
     ) -> None:
         """Hand the first receipt over now; without a session that takes it, answer all the same."""
+        sms.started_at = sms.accepted_at
 
         async def answer() -> None:
             receipts = receipts_of(sms, zone=account.zone, speed=self.speed)
@@ -213,10 +223,26 @@ class Smsc:
         task.add_done_callback(self._answering.discard)
 
     def _schedule(self, sms: SubmittedSms, account: SmscAccount) -> None:
+        """Let its steps fall due from now on, or from when the phone is switched on."""
+        if sms.script is USUAL and not self.phones.of(sms.to).is_on:
+            self._waiting.setdefault(sms.to, []).append(sms)
+        else:
+            self._start(sms, account, sms.accepted_at)
+
+    def _start(self, sms: SubmittedSms, account: SmscAccount, at: int) -> None:
+        sms.started_at = at
         postman = self.postmen[account.system_id]
         for after, receipt in receipts_of(sms, zone=account.zone, speed=self.speed):
             sms.receipts.append(receipt)
             postman.add(after, receipt)
+
+    def _phone_changed(self, phone: Phone) -> None:
+        if phone.is_on:
+            self._let_go(phone.number)
+
+    def _let_go(self, number: str) -> None:
+        for sms in self._waiting.pop(number, ()):
+            self._start(sms, self.accounts[sms.account], self.clock.now())
 
     def _count_attempt(self, sms: SubmittedSms) -> int:
         """Count the attempts at messages whose script refuses some, and return which this is."""
@@ -227,24 +253,6 @@ class Smsc:
         if len(self._attempts) > REMEMBERED_ATTEMPTS:
             del self._attempts[next(iter(self._attempts))]
         return attempt
-
-    def _read(self, event: smpp34.SubmitSmEvent, account: SmscAccount) -> SubmittedSms:
-        parameters = {tlv.tag: tlv.value for tlv in event.tlvs}
-        destination = event.destination_addr
-        return SubmittedSms(
-            account=account.name,
-            session_id=event.session_id,
-            source=Address(event.source_addr, event.source_addr_ton, event.source_addr_npi),
-            destination=Address(destination, event.dest_addr_ton, event.dest_addr_npi),
-            esm_class=event.esm_class,
-            data_coding=event.data_coding,
-            registered_delivery=event.registered_delivery,
-            content=event.short_message or parameters.get(MESSAGE_PAYLOAD, b""),
-            sar_part=_sar_part(parameters),
-            script=sms_script_for(destination.removeprefix("+")),
-            message_id=str(next(self._ids)),
-            accepted_at=self.clock.now(),
-        )
 
 
 def _refusal(script: SmsScript, attempt: int) -> int:
@@ -259,15 +267,6 @@ def _key(sms: SubmittedSms) -> Hashable:
     """Return what tells one message from another; a second attempt may have another reference."""
     part = sms.part
     return (sms.account, sms.source.address, sms.to, part.part if part else 0, sms.body)
-
-
-def _sar_part(parameters: dict[int, bytes]) -> Part | None:
-    if not parameters.keys() >= {SAR_REF, SAR_TOTAL, SAR_PART}:
-        return None
-    ref, part, total = (
-        int.from_bytes(parameters[tag], "big") for tag in (SAR_REF, SAR_PART, SAR_TOTAL)
-    )
-    return Part(ref, part, total)
 
 
 def _free_port() -> int:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from whimbrel.sandbox.smsc.accounts import SmscAccount
 from whimbrel.sandbox.smsc.centre import Smsc
 from whimbrel.sandbox.smsc.ledger import SubmittedSms
+from whimbrel.sandbox.wishes import WrongWish
 
 
 class InboundSms(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -37,10 +38,6 @@ class Drop(Struct, forbid_unknown_fields=True, kw_only=True):
     """Whose connections are torn; absent: everybody's."""
 
     smpp: str | None = None
-
-
-class WrongWish(Exception):
-    """A request that cannot be met; the text says why."""
 
 
 class SmscControl:
@@ -132,7 +129,8 @@ class SmscControl:
             "held": self._smsc.relay.held,
             "held_bytes": self._smsc.relay.held_bytes,
             "sessions": {system_id: postman.sessions for system_id, postman in postmen.items()},
-            "receipts_to_come": sum(postman.pending for postman in postmen.values()),
+            "receipts_to_come": sum(postman.pending for postman in postmen.values())
+            + self._smsc.waiting,
             "receipts_delivered": sum(postman.delivered for postman in postmen.values()),
             "faults": dict(self._smsc.faults),
         }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from whimbrel.sandbox.smsc.postman import Delivery
-from whimbrel.sandbox.smsc.scripts import SmsScript
+from whimbrel.sandbox.smsc.scripts import SmsScript, SmsStep
 from whimbrel.sandbox.smsc.texts import Part, decoded, split_header
 
 LEDGER_SIZE = 100_000  # submits
@@ -29,7 +29,8 @@ class SubmittedSms:
     """A submit_sm that was taken. `content` is its short_message, or else its message_payload.
 
     `part` comes from the header of the content or from the SAR parameters. `accepted_at` is in
-    milliseconds UTC.
+    milliseconds UTC, like `started_at`: when the first of its script's steps began to fall due, and
+    None while it waits for a phone that is off.
     """
 
     account: str
@@ -44,6 +45,7 @@ class SubmittedSms:
     script: SmsScript
     message_id: str
     accepted_at: int
+    started_at: int | None = None
     receipts: list[Delivery] = field(default_factory=list)
 
     @property
@@ -60,6 +62,12 @@ class SubmittedSms:
     def body(self) -> bytes:
         """The content without its header."""
         return split_header(self.esm_class, self.content)[1]
+
+    @property
+    def steps(self) -> tuple[SmsStep, ...]:
+        """What its script says becomes of it."""
+        part = self.part
+        return self.script.steps_of(part.part if part and part.total > 1 else 0)
 
     @property
     def text(self) -> str | None:

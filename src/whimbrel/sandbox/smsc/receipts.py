@@ -34,12 +34,18 @@ def receipts_of(
 ) -> Iterator[tuple[float, Delivery]]:
     """Yield the receipts that the submit's script gives and its sender wants.
 
-    Each comes with the seconds of real life from the submit to it. `zone` is that of its dates.
+    Each comes with the seconds of real life from `sms.started_at`, which must be known, to it.
+    `zone` is that of its dates.
     """
-    part = sms.part
-    for step in sms.script.steps_of(part.part if part and part.total > 1 else 0):
+    for step in sms.steps:
         if _is_wanted(step, sms.registered_delivery):
             yield step.after, _receipt(sms, step, zone, speed)
+
+
+def due_at(sms: SubmittedSms, step: SmsStep, speed: float) -> int:
+    """Return when a step of an SMS that has started falls due, in milliseconds UTC."""
+    start = sms.accepted_at if sms.started_at is None else sms.started_at
+    return start + round(step.after / speed * SECOND)
 
 
 def inbound_sms(*, message_id: str, subscriber: str, to: str, text: str, at: int) -> Delivery:
@@ -69,7 +75,7 @@ def _is_wanted(step: SmsStep, registered_delivery: int) -> bool:
 
 
 def _receipt(sms: SubmittedSms, step: SmsStep, zone: tzinfo, speed: float) -> Delivery:
-    at = sms.accepted_at + round(step.after / speed * SECOND)
+    at = due_at(sms, step, speed)
     unasked = step.stat != "ENROUTE" or not sms.registered_delivery & INTERMEDIATE_WANTED
     bare = sms.script.bare_receipt
     return Delivery(

@@ -1,8 +1,9 @@
 """What happens to an SMS, told by the number that it is sent to.
 
 `+7000000` and four digits chooses a line of the table; every other number is as good as 0101, also
-those that mean something on WhatsApp, so that a cascade from WhatsApp ends well. Seconds are those
-of real life; whoever schedules divides them by the sandbox's speed.
+those that mean something on WhatsApp, so that a cascade from WhatsApp ends well. What is as good as
+0101 waits while the recipient's phone is off. Seconds are those of real life; whoever schedules
+divides them by the sandbox's speed.
 """
 
 from dataclasses import dataclass

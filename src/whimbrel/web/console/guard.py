@@ -124,13 +124,19 @@ class Guard:
         """Tell whether the request's session is open still: a live stream outlives its start."""
         return await self._sessions.is_open(request.cookies.get(SESSION_COOKIE, ""))
 
-    async def _refusal(self, page: Page, request: Request) -> Response | None:
+    async def recognise(self, request: Request) -> Operator | None:
+        """Note who is signed in, if anybody is: for pages that are for everybody too."""
         token = request.cookies.get(SESSION_COOKIE, "")
         operator = await self._sessions.find(token) if token else None
+        if operator is not None:
+            request.state.operator = operator
+            request.state.csrf = csrf_token(token)
+        return operator
+
+    async def _refusal(self, page: Page, request: Request) -> Response | None:
+        operator = await self.recognise(request)
         if operator is None:
             return self._ask_to_sign_in(request)
-        request.state.operator = operator
-        request.state.csrf = csrf_token(token)
         if changes_something(request) and not await self._is_meant(request):
             text = phrase(
                 "This form is not valid any more. Open the page again and repeat what you did."

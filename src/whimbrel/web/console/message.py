@@ -28,6 +28,7 @@ from whimbrel.web.console.code_meanings import meaning_of_answer, meaning_of_rec
 from whimbrel.web.console.explanations import explanation_of
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.console.message_view import asked_of, kind_of, reveals
+from whimbrel.web.console.state_names import STATES
 from whimbrel.web.pages.forms import read_form
 from whimbrel.web.pages.rendering import Pages
 
@@ -166,6 +167,7 @@ class MessagePage:
             "sees": operator.sees_texts,
             "may_act": operator.may(Right.ACT),
             "words": message_words,
+            "states": STATES,
             "kind_of": kind_of,
             "reveals": reveals,
             "meaning_of_answer": meaning_of_answer,

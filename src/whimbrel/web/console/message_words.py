@@ -5,39 +5,16 @@ The texts are the catalogue's: the template shows them by `_`.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from whimbrel.domain.schedule import ZoneReason
-from whimbrel.domain.status import LinkState, Status
+from whimbrel.domain.status import Status
 from whimbrel.domain.unanswered import Verdict
 from whimbrel.store.reports import ReportState
+from whimbrel.web.console.state_names import Name
 
-S, V, Z = LinkState, Verdict, ZoneReason
-
-
-class Name(NamedTuple):
-    """A state's name, and the colour of its badge."""
-
-    text: str
-    kind: str
+V, Z = Verdict, ZoneReason
 
 
-STATES: Mapping[LinkState, Name] = MappingProxyType(
-    {
-        S.HELD: Name("waits for its turn", "quiet"),
-        S.QUEUED: Name("waits to be sent", "busy"),
-        S.SUBMITTING: Name("being sent", "busy"),
-        S.UNSURE: Name("may have gone", "warn"),
-        S.SUBMITTED: Name("handed over", "busy"),
-        S.SENT: Name("sent", "busy"),
-        S.FAILED: Name("failed", "bad"),
-        S.SPARED: Name("not needed", "quiet"),
-        S.CANCELLED: Name("cancelled", "warn"),
-        S.EXPIRED: Name("expired", "bad"),
-        S.DELIVERED: Name("delivered", "good"),
-        S.READ: Name("read", "good"),
-    }
-)
 REPORT_STATES: Mapping[ReportState, Name] = MappingProxyType(
     {
         ReportState.HELD: Name("waits", "quiet"),

@@ -12,7 +12,7 @@ from whimbrel.domain.cascade import NEVER
 from whimbrel.domain.retry import REPORT_PAUSES, report_attempts_left, report_pause
 from whimbrel.domain.status import LinkState
 from whimbrel.domain.unanswered import Unanswered, Verdict
-from whimbrel.flow.outlook import (
+from whimbrel.flow.next_steps import (
     Next,
     Outlook,
     ReportNext,
