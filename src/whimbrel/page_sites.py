@@ -21,6 +21,7 @@ from whimbrel.web.api import Endpoints
 from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
+from whimbrel.web.console.inbound import InboundPage
 from whimbrel.web.console.message import MessagePage
 from whimbrel.web.console.messages import MessagesPage
 from whimbrel.web.console.operators import OperatorPages
@@ -29,6 +30,7 @@ from whimbrel.web.console.site import console_routes
 from whimbrel.web.generator import Generator
 from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.site import create_page_site
+from whimbrel.web.reference import Reference
 
 
 class PageParts(NamedTuple):
@@ -59,12 +61,15 @@ class PageSites:
         self._sessions = _sessions(parts)
         guard = Guard(self._sessions, pages, parts.caller, clock)
         generator = Generator(parts.endpoints, guard, pages, public_url=parts.public_url)
+        reference = Reference(guard, pages)
         console = [*_console_routes(parts, pages, guard, self._sessions)]
         if settings.generator == "operators":
             console += map(guard.route, generator.pages())
 
         def site(*, with_console: bool) -> ASGIApp:
             shown: list[BaseRoute] = [*console] if with_console else []
+            if settings.api_reference:
+                shown += reference.routes(beside_console=with_console)
             if settings.generator == "public":
                 shown += generator.open_routes(beside_console=with_console)
             return create_page_site(pages.assets, shown)
@@ -106,6 +111,7 @@ def _console_routes(
             lines=parts.sms_accounts,
             wake_reports=parts.wake_reports,
         ),
+        InboundPage(store, pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),
     )

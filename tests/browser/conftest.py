@@ -18,7 +18,7 @@ from tests.browser.signing_in import sign_in
 from tests.browser.world import World, running_world
 
 DESKTOP, PHONE = (1280, 800), (390, 844)
-_PATIENCE = 10_000.0  # milliseconds, a bound that only ends a test which has failed already
+_PATIENCE = 20_000.0  # milliseconds, a bound that only ends a test which has failed already
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
@@ -64,9 +64,17 @@ class OpenPage(Protocol):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, guard: Guard) -> AsyncIterator[OpenPage]:
-    """Open pages for other visitors than `page`'s; `guard.allow` names the servers they may ask."""
+async def open_page(
+    browser: Browser, guard: Guard, request: pytest.FixtureRequest
+) -> AsyncIterator[OpenPage]:
+    """Open pages for other visitors than `page`'s.
+
+    They may ask the world's servers if the test has a world; `guard.allow` names others.
+    """
     contexts = []
+    if "world" in request.fixturenames:
+        world: World = request.getfixturevalue("world")  # which is there already
+        guard.allow(world.url, world.sandbox_url)
 
     async def opened(
         *,
@@ -94,9 +102,8 @@ async def open_page(browser: Browser, guard: Guard) -> AsyncIterator[OpenPage]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(open_page: OpenPage, guard: Guard, world: World) -> Page:
+async def page(open_page: OpenPage, world: World) -> Page:
     """A page of the world: a desktop, in English, in the light theme."""
-    guard.allow(world.url, world.sandbox_url)
     return await open_page()
 
 

@@ -1,7 +1,7 @@
 """The sign-in page, and the frame that every page of the console has."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.accessibility import check_accessibility
 from tests.browser.conftest import DESKTOP, PHONE, OpenPage
@@ -15,9 +15,8 @@ from tests.browser.world import World
     ("language", "size"), [("en", DESKTOP), ("ru", PHONE)], ids=["English", "Russian phone"]
 )
 async def test_an_operator_signs_in_and_out(
-    open_page: OpenPage, guard: Guard, world: World, language: str, size: tuple[int, int]
+    open_page: OpenPage, world: World, language: str, size: tuple[int, int]
 ) -> None:
-    guard.allow(world.url)
     page = await open_page(language=language, size=size)
     await page.goto(f"{world.url}/console/operators")
     await expect(page.locator("html")).to_have_attribute("lang", language)
@@ -31,10 +30,8 @@ async def test_an_operator_signs_in_and_out(
     await expect(page.locator("input[name=password]")).to_be_visible()
 
 
-async def test_a_wrong_password_is_told(open_page: OpenPage, guard: Guard, world: World) -> None:
-    guard.allow(world.url)
+async def test_a_wrong_password_is_told(page: Page, guard: Guard, world: World) -> None:
     guard.expect("status of 40[13]")
-    page = await open_page()
     await page.goto(f"{world.url}/console/sign-in")
     await page.get_by_label("Login").fill("demo")
     await page.get_by_label("Password").fill("a guess")

@@ -270,6 +270,16 @@ async def test_there_are_no_other_switches(sandbox, switch):
     assert answer.http == 400
 
 
+@pytest.mark.parametrize("path", ["set", "read", "answers"])
+@pytest.mark.parametrize("written", ["12", "7000000abcd", "%3Cscript%3E"])
+async def test_what_is_no_number_has_no_phone(sandbox, written, path):
+    answer = await sandbox.ask("POST", f"/handset/{written}/{path}", data={"text": "Hi"})
+
+    assert answer.http == 404
+    assert "a phone is 7 to 15 digits" in answer.body
+    assert "<script>" not in answer.body
+
+
 # -- Languages and themes
 
 

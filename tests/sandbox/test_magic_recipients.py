@@ -106,9 +106,10 @@ async def test_a_late_delivery(start, callback):
     await callback.until_statuses(2)
 
     [message] = sandbox.world.ledger.select(limit=1)
-    sent, delivered = message.statuses
+    _, delivered = message.statuses
     assert callback.names() == ["sent", "delivered"]
-    assert delivered.at - sent.at >= 85, "90 s less 0.2 s, in milliseconds at this speed"
+    # From its acceptance: `sent` may be late where others use the machine.
+    assert delivered.at - message.accepted_at >= 89, "90 s in milliseconds at this speed, less one"
 
 
 @pytest.mark.parametrize("end", range(101, 116))

@@ -12,6 +12,7 @@ from whimbrel.store import (
     extra_pairs,
     holdings,
     links,
+    mo_messages,
     nodes,
     numbering,
     parts,
@@ -31,8 +32,21 @@ for _road in search_roads.ROADS:
     setattr(WAYS, f"_{_road.name}_older", _road.older)
     setattr(WAYS, f"_{_road.name}_newer", _road.newer)
 MODULES = [
-    *(allowances, chains, click_reports, clicks, extra_pairs, holdings, links, nodes, numbering),
-    *(parts, purge, receipts, reports, search_roads, WAYS, short_urls, submits, timers),
+    *(allowances, chains, click_reports, clicks, extra_pairs, holdings, links),
+    *(
+        mo_messages,
+        nodes,
+        numbering,
+        parts,
+        purge,
+        receipts,
+        reports,
+        search_roads,
+        WAYS,
+        short_urls,
+        submits,
+        timers,
+    ),
 ]
 STATEMENTS = [
     pytest.param(module, name, id=f"{module.__name__.rpartition('.')[2]}{name}")
@@ -53,6 +67,7 @@ INDEXES = {
         for way in ("older", "newer")
     },
     (search_roads, "BY_PROVIDER_ID"): "submits_provider_id",
+    (search_roads, "BY_DEDUPE_REF"): "chains_dedupe_ref",
     (search_roads, "HELD"): "links_held",
     (search_roads, "LIMBO"): "links_limbo",
     (search_roads, "UNSETTLED"): "links_unsettled",
@@ -83,6 +98,8 @@ INDEXES = {
     (purge, "_REMOVE_VISITS"): "clicks_partner",
     (purge, "_OLDEST_INBOUND"): "mo_messages_received_at",
     (purge, "_REMOVE_INBOUND"): "mo_messages_received_at",
+    (mo_messages, "_OF_ALL"): "mo_messages_received_at",
+    (mo_messages, "_OF_ONE"): "mo_messages_subscriber",
     (nodes, "_SUBMITTING"): "links_limbo",
     (nodes, "_RELEASE_REPORTS"): "reports_claimed",
     (clicks, "_ENDED"): "short_urls_expires",

@@ -10,7 +10,7 @@ from tests.support.builders import PARTNER_ID, SUBSCRIBER, Database, a_chain, ac
 from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.content import Channel, Image, Text
-from whimbrel.store.chains import Accepted, accept_chains, lane_of, sender_of
+from whimbrel.store.chains import Accepted, accept_chains, find_repeats, lane_of, sender_of
 from whimbrel.store.sqlite import SqliteStore
 
 KEY = b"the same content"
@@ -135,6 +135,35 @@ async def test_a_repeat_of_both_is_a_repeat_of_the_request(store: SqliteStore) -
     assert (await accept(store, a_chain(1, **both), a_chain(2, **both)))[1] == Accepted(
         1, repeats_ref=True
     )
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [
+        ({}, Accepted(9)),
+        ({"dedupe_ref": "a"}, Accepted(1, repeats_ref=True)),
+        ({"dedupe_ref": "b"}, Accepted(9)),
+        ({"dedupe_ref": "a", "partner_id": 2}, Accepted(9)),
+        ({"content_key": KEY, "content_window": WINDOW}, Accepted(2, repeats_content=True)),
+        (
+            {"content_key": KEY, "content_window": WINDOW, "accepted_at": START + WINDOW},
+            Accepted(9),
+        ),
+        (
+            {"dedupe_ref": "a", "content_key": KEY, "content_window": WINDOW},
+            Accepted(1, repeats_ref=True),
+        ),
+    ],
+)
+async def test_a_repeat_is_foreseen_and_nothing_is_written(
+    store: SqliteStore, database: Database, later: dict[str, Any], outcome: Accepted
+) -> None:
+    await accept(store, a_chain(1, dedupe_ref="a"))
+    await accept(store, a_chain(2, content_key=KEY, content_window=WINDOW))
+    chain = a_chain(9, **later)
+    assert await store.read(find_repeats, chain) == outcome
+    assert database.rows("SELECT count(*) FROM chains") == [(2,)]
+    assert await accept(store, chain) == [outcome]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

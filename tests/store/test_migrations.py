@@ -18,6 +18,7 @@ from whimbrel.domain.chain import Taken
 from whimbrel.domain.chain_id import link_id
 from whimbrel.settings import StoreSettings
 from whimbrel.store.engine import StoreUnavailable
+from whimbrel.store.extra_pairs import pair_key
 from whimbrel.store.history import tell_stories
 from whimbrel.store.migrations import run
 from whimbrel.store.numbering import numbering_imports
@@ -179,6 +180,21 @@ async def test_a_database_of_the_first_release_goes_on_with_its_work(empty: Empt
         assert empty.rows("SELECT status FROM reports ORDER BY status") == [(0,), (2,)]
     finally:
         await store.close()
+
+
+def test_the_chains_of_an_earlier_version_are_found_by_their_pairs(empty: Empty) -> None:
+    empty.upgrade("r0010")
+    empty.script(FILLED["r0001"].partition("INSERT INTO chains")[0])
+    chains = ", ".join(
+        f"({n}, 1, '{SUBSCRIBER}', 1, {text}, 1, 'r')"
+        for n, text in enumerate(("NULL", "'a=1,b=2,a=1'", "'no pair'", "'b=2'"))
+    )
+    columns = "chain_id, partner_id, dest_addr, registered_delivery, extra_param, accepted_at"
+    empty.script(f"INSERT INTO chains ({columns}, request_id) VALUES {chains}")
+    empty.upgrade()
+    assert sorted(empty.rows("SELECT chain_id, pair FROM extra_pairs")) == sorted(
+        [(1, pair_key("a", "1")), (1, pair_key("b", "2")), (3, pair_key("b", "2"))]
+    )
 
 
 def test_a_database_of_a_newer_version_is_not_touched(empty: Empty) -> None:

@@ -16,7 +16,7 @@ from whimbrel.store.engine import Store
 from whimbrel.store.search import BUDGET, Look, Looked, look_for_chains
 
 _FIRST_BUDGET = 4  # times the room: what is common is found among so many, in a millisecond
-_EXPORTED_AT_ONCE = 250
+_EXPORTED_AT_ONCE = 100  # for a few milliseconds a stretch, too
 
 
 class Cursor(NamedTuple):

@@ -1,7 +1,9 @@
 """What subscribers wrote (MO), kept until it is delivered to a Partner."""
 
+from typing import NamedTuple
+
 from whimbrel.domain.receipt import MoMessage
-from whimbrel.store.engine import Ask, Do, Row, Statement, Steps
+from whimbrel.store.engine import Ask, Do, Row, Statement, Steps, ask_one
 
 _INSERT = Statement("""
 INSERT INTO mo_messages (channel, account, sender, subscriber, text, part, parts, reference, raw,
@@ -13,6 +15,65 @@ _LAST = Statement("""
 SELECT received_at, channel, account, sender, subscriber, part, parts, reference, text
 FROM mo_messages ORDER BY received_at DESC LIMIT :most
 """)
+
+_FOUND = """
+SELECT mo_id, received_at, channel, account, sender, subscriber, text, part, parts, reference
+FROM mo_messages
+"""
+_OF_ALL = Statement(
+    _FOUND
+    + """
+WHERE (received_at, mo_id) < (:before, :before_id) AND received_at >= :since
+ORDER BY received_at DESC, mo_id DESC LIMIT :most
+"""
+)
+_OF_ONE = Statement(
+    _FOUND
+    + """
+WHERE (subscriber, received_at, mo_id) < (:subscriber, :before, :before_id)
+    AND (subscriber, received_at) >= (:subscriber, :since)
+ORDER BY subscriber DESC, received_at DESC, mo_id DESC LIMIT :most
+"""
+)
+
+
+class MoWish(NamedTuple):
+    """Which messages: of a subscriber or (None) of all, from a moment on, and behind another."""
+
+    subscriber: str | None
+    since: int
+    before: int
+    before_id: int
+    """Of those that came at `before`, the ones with lesser numbers."""
+    most: int
+
+
+class StoredMo(NamedTuple):
+    """A message from a subscriber, or one part of it."""
+
+    mo_id: int
+    received_at: int
+    channel: str
+    account: str
+    sender: str
+    subscriber: str
+    text: str | None
+    part: int
+    parts: int
+    reference: int | None
+
+
+def find_mo_messages(wishes: list[MoWish]) -> Steps[list[list[StoredMo]]]:
+    """Return messages, the newest first."""
+    found = []
+    for wish in wishes:
+        subscriber, since, before, before_id, most = wish
+        if subscriber is None:
+            rows = yield from ask_one(_OF_ALL, before, before_id, since, most)
+        else:
+            rows = yield from ask_one(_OF_ONE, subscriber, before, before_id, since, most)
+        found.append([StoredMo(*row) for row in rows])
+    return found
 
 
 def keep_mo_messages(messages: list[MoMessage]) -> Steps[list[None]]:

@@ -42,7 +42,7 @@ partners = Table(
 )  # fmt: skip
 
 _WITH_CONTENT = text("content_removed_at IS NULL")
-_WITH_REF = text("partner_ref IS NOT NULL")
+_WITH_REF = text("partner_ref IS NOT NULL AND dedupe_ref IS NULL")
 chains = Table(
     "chains",
     metadata,
@@ -202,7 +202,7 @@ mo_messages = Table(
     Column("data_coding", SmallInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Index("mo_messages_received_at", "received_at"),
-    Index("mo_messages_subscriber", "subscriber", "received_at"),
+    Index("mo_messages_subscriber", "subscriber", "received_at", "mo_id"),
 )
 
 _DUE, _OPEN = text("state = 1"), text("state IN (0, 1)")

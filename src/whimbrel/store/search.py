@@ -28,7 +28,7 @@ _UNDELIVERED = frozenset(
     {LinkState.FAILED, 57, LinkState.EXPIRED}
 )  # as `search_roads.ERROR` has them
 _COMMON_ERRORS = 4  # of all that there are
-BUDGET = 1_000
+BUDGET = 500
 """How many chains are looked at in one go: a few milliseconds, for which SQLite stops the rest."""
 
 
@@ -168,8 +168,8 @@ def _list_of(lowest: int, highest: int) -> Statement:
 def _furthest(look: Look) -> Steps[_Candidates]:
     """Return the candidates on the road that gets furthest with as many as may be looked at."""
     best: _Candidates | None = None
-    for road, keys in (yield from _roads(look.criteria)):
-        candidates = yield from _along(look, road, keys)
+    for road, keys, others in (yield from _roads(look.criteria)):
+        candidates = yield from _along(look, road, keys, others)
         if best is None or _length(candidates.span) > _length(best.span):
             best = candidates
         if candidates.span == look.span:
@@ -182,22 +182,32 @@ def _length(span: Span) -> int:
     return span.before - span.since
 
 
-def _roads(wanted: Criteria) -> Steps[list[tuple[roads.Road, list[Params]]]]:
+class _Way(NamedTuple):
+    """A road, its keys, and what does not lie on it but belongs there."""
+
+    road: roads.Road
+    keys: list[Params]
+    others: frozenset[int] = frozenset()
+
+
+def _roads(wanted: Criteria) -> Steps[list[_Way]]:
     """Return the roads that lead to what is wanted, those first that are often the shortest."""
-    found: list[tuple[roads.Road, list[Params]]] = []
+    found: list[_Way] = []
     if _length(wanted.span) == 1:
-        found.append((roads.ALL, [()]))
+        found.append(_Way(roads.ALL, [()]))
     if wanted.partner_ref is not None:
-        found.append((roads.PARTNER_REF, [(wanted.partner_ref,)]))
+        rows = yield from ask_one(roads.BY_DEDUPE_REF, wanted.partner_ref)
+        compared = frozenset(row[0] for row in rows)
+        found.append(_Way(roads.PARTNER_REF, [(wanted.partner_ref,)], compared))
     if wanted.dest_addr is not None:
-        found.append((roads.PHONE, [(wanted.dest_addr,)]))
+        found.append(_Way(roads.PHONE, [(wanted.dest_addr,)]))
     if wanted.pair is not None and wanted.pair[1] is not None:
-        found.append((roads.PAIR, [(pair_key(*wanted.pair),)]))  # type: ignore[arg-type]
+        found.append(_Way(roads.PAIR, [(pair_key(*wanted.pair),)]))  # type: ignore[arg-type]
     if errors := _errors(wanted):
-        found.append((roads.ERROR, [(code,) for code in errors]))
+        found.append(_Way(roads.ERROR, [(code,) for code in errors]))
     if wanted.login is not None:
-        found.append((roads.PARTNER, (yield from ask_one(roads.PARTNERS, wanted.login))))
-    return [*found, (roads.ALL, [()])]
+        found.append(_Way(roads.PARTNER, (yield from ask_one(roads.PARTNERS, wanted.login))))
+    return [*found, _Way(roads.ALL, [()])]
 
 
 def _errors(wanted: Criteria) -> list[int]:
@@ -209,18 +219,22 @@ def _errors(wanted: Criteria) -> list[int]:
     return list(ErrorCode) if wanted.states[0] in _UNDELIVERED else []
 
 
-def _along(look: Look, road: roads.Road, keys: list[Params]) -> Steps[_Candidates]:
+def _along(
+    look: Look, road: roads.Road, keys: list[Params], others: frozenset[int]
+) -> Steps[_Candidates]:
     """Go along a road: up to where the first of its keys has to stop."""
     most = max(look.budget // min(max(len(keys), 1), _COMMON_ERRORS), 1)
     statement = road.older if look.older else road.newer
     answers = yield Ask(statement, [(*key, *look.span, most) for key in keys])
-    numbers = sorted({row[0] for rows in answers for row in rows}, reverse=look.older)
+    inside = {one for one in others if look.span.since <= one < look.span.before}
+    inside.update(row[0] for rows in answers for row in rows)
+    numbers = sorted(inside, reverse=look.older)
     stops = [rows[-1][0] for rows in answers if len(rows) == most]
     stops += numbers[look.budget - 1 : look.budget]
     if not stops:
         return _Candidates(numbers, look.span)
     stop = max(stops) if look.older else min(stops)
-    inside = [one for one in numbers if (one >= stop if look.older else one <= stop)]
+    seen = [one for one in numbers if (one >= stop if look.older else one <= stop)]
     rest = _behind(look, stop)
     span = Span(rest.before, look.span.before) if look.older else Span(look.span.since, rest.since)
-    return _Candidates(inside, span)
+    return _Candidates(seen, span)

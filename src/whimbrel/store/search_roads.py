@@ -2,8 +2,12 @@
 
 A road is a column (or none) and the chains' numbers behind it; it yields numbers alone, the newest
 or the oldest first. What else is wanted of the chains is asked of some of them at once, by their
-numbers. So no planner has anything to choose, whatever it believes of the tables: pairs are
-compared so that no index but that of pairs will do, and what is about links is asked link by link.
+numbers. So no planner has anything to choose, whatever it believes of the tables, and what is about
+links is asked link by link.
+
+A span of a road is written in two ways. PostgreSQL compares pairs, so that no index but that of
+pairs will do; by an equation it might take the index of numbers for the shorter way. SQLite would
+use the first column of a pair alone, and gets the equation.
 
 Every statement is made of the texts in this module alone; what is looked for is a parameter.
 """
@@ -29,13 +33,20 @@ def _road(name: str, text: str) -> Road:
     return Road(name, *(Statement(text.replace("{way}", way)) for way in (" DESC", "")))
 
 
+def _span(column: str, number: str, since: str, before: str) -> str:
+    """Return the condition; behind `--` PostgreSQL reads no more, SQLite none of what is before."""
+    pair = f"({column}, {number})"
+    return f"""/*postgres {pair} >= (:key, {since}) AND {pair} < (:key, {before}) -- */ \
+{column} = :key AND {number} >= {since} AND {number} < {before}"""
+
+
 def _by(table: str, column: str, condition: str = "") -> Road:
     """Make the road of a column, by an index on it and the chain's number."""
     return _road(
         column,
         f"""
 SELECT chain_id FROM {table}
-WHERE ({column}, chain_id) >= (:key, :since) AND ({column}, chain_id) < (:key, :before)
+WHERE {_span(column, "chain_id", ":since", ":before")}
     {condition}
 ORDER BY {column}{{way}}, chain_id{{way}} LIMIT :most
 """,
@@ -51,15 +62,17 @@ ORDER BY chain_id{way} LIMIT :most
 )
 PARTNER = _by("chains", "partner_id")
 PHONE = _by("chains", "dest_addr")
-PARTNER_REF = _by("chains", "partner_ref", "AND partner_ref IS NOT NULL")
+PARTNER_REF = _by("chains", "partner_ref", "AND partner_ref IS NOT NULL AND dedupe_ref IS NULL")
+"""Without those of Partners whose ids are compared: these have an index already."""
 PAIR = _by("extra_pairs", "pair")
+_FIRST, _LAST = "CAST(:since AS bigint) * 16", "CAST(:before AS bigint) * 16"
 ERROR = _road(
     "error",
-    """
+    f"""
 SELECT link_id >> 4 FROM links
-WHERE state IN (50, 57, 60) AND (error_code, link_id) >= (:key, CAST(:since AS bigint) * 16)
-    AND (error_code, link_id) < (:key, CAST(:before AS bigint) * 16)
-ORDER BY error_code{way}, link_id{way} LIMIT :most
+WHERE {_span("error_code", "link_id", _FIRST, _LAST)}
+    AND state IN (50, 57, 60)
+ORDER BY error_code{{way}}, link_id{{way}} LIMIT :most
 """,
 )
 """Undelivered links by their error codes: a chain is met as often as it has such links."""
@@ -72,6 +85,13 @@ SELECT link_id >> 4 FROM submits WHERE provider_id = :provider_id
 UNION
 SELECT link_id >> 4 FROM parts WHERE provider_id = :provider_id
 LIMIT {MOST_LISTED}
+""")
+BY_DEDUPE_REF = Statement(f"""
+SELECT number FROM (
+    SELECT (SELECT c.chain_id FROM chains c
+        WHERE c.partner_id = p.partner_id AND c.dedupe_ref = :partner_ref) AS number
+    FROM partners p) AS one_each
+WHERE number IS NOT NULL LIMIT {MOST_LISTED}
 """)
 HELD = Statement(f"""
 SELECT link_id >> 4, state FROM links WHERE state = -10 ORDER BY due_at LIMIT {MOST_LISTED + 1}

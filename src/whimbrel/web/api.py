@@ -63,11 +63,13 @@ class RequestEndpoint:
         clock: Clock,
         numbers: RequestNumbers,
         *,
+        name: str,
         answers: Counter,
         seconds: Histogram,
         read: Callable[[bytes], SendRequest] = read_body,
     ) -> None:
-        """`answers` counts by code."""
+        """`name` is for the log; `answers` counts by code."""
+        self._refused = f"{name}_refused"
         self._work = work
         self._caller = caller
         self._clock = clock
@@ -120,7 +122,7 @@ class RequestEndpoint:
         """Log a refusal by its code; its text may quote what the Partner sent."""
         self._counts[refusal.code].inc()
         _log.info(
-            "request_refused",
+            self._refused,
             request_id=request_id,
             code=int(refusal.code),
             address=self._caller.of(scope),
@@ -150,6 +152,7 @@ class Endpoints:
             caller,
             clock,
             numbers,
+            name="request",
             answers=metrics.accepts,
             seconds=metrics.accept_seconds,
         )
@@ -159,6 +162,7 @@ class Endpoints:
             caller,
             clock,
             numbers,
+            name="check",
             answers=metrics.checks,
             seconds=metrics.check_seconds,
         )
@@ -168,6 +172,7 @@ class Endpoints:
             caller,
             clock,
             numbers,
+            name="check",
             answers=metrics.checks,
             seconds=metrics.check_seconds,
             read=read_draft,

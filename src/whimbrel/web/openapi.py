@@ -8,6 +8,7 @@ from whimbrel import __version__
 from whimbrel.web.answers import ERROR_FORMS, ErrorAnswer, ErrorForm, SendAnswer
 from whimbrel.web.api import BODY_LIMIT
 from whimbrel.web.check_answer import CheckAnswer
+from whimbrel.web.error_examples import ERROR_EXAMPLES, example_of
 from whimbrel.web.send_request import SendBody
 
 _REF = "#/components/schemas/{name}"
@@ -34,6 +35,12 @@ _HEADERS = {
     },
 }
 _TRY_AGAIN = {"429", "503"}
+_MESSAGES, _META, _MACHINES = "Messages", "Meta's webhooks", "For machines"
+_TAGS = {
+    _MESSAGES: "What a Partner's program sends.",
+    _META: "What Meta sends; a Partner needs none of it.",
+    _MACHINES: "Whether the gateway is well, and this document.",
+}
 
 
 def openapi_document() -> bytes:
@@ -52,7 +59,8 @@ def openapi_document() -> bytes:
             "may be quoted, null means absent, and unknown members are passed over.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": _paths(*schemas, checked=checked),
+        "tags": [{"name": tag, "description": text} for tag, text in _TAGS.items()],
+        "paths": _tagged(_paths(*schemas, checked=checked)),
         "components": {"schemas": components | of_checks},
     }
     return msgspec.json.encode(document)
@@ -104,12 +112,26 @@ def _paths(body: Any, answer: Any, error: Any, *, checked: Any) -> dict[str, Any
     }
 
 
+def _tagged(paths: dict[str, Any]) -> dict[str, Any]:
+    """Tell of each operation whom it is for."""
+    for path, operations in paths.items():
+        for method in operations.keys() & {"get", "post"}:
+            operations[method]["tags"] = [_tag_of(path, method)]
+    return paths
+
+
+def _tag_of(path: str, method: str) -> str:
+    if path.startswith("/hooks/"):
+        return _META
+    return _MESSAGES if method == "post" else _MACHINES
+
+
 def _send_operation(body: Any, answer: Any, error: Any) -> dict[str, Any]:
     responses: dict[str, Any] = {
         "200": _json_answer("Accepted, and on disk: `mtNum` is the message's number.", answer)
     }
     for form in sorted(set(ERROR_FORMS.values())):
-        responses.setdefault(str(form.http_status), _json_answer(_codes_of(form), error))
+        responses.setdefault(str(form.http_status), _error_answer(form, error))
     for status, response in responses.items():
         response["headers"] = _HEADERS if status in _TRY_AGAIN else {_ID: _HEADERS[_ID]}
     return {
@@ -173,6 +195,21 @@ def _example(
             **members,
         },
     }
+
+
+def _error_answer(form: ErrorForm, error: Any) -> dict[str, Any]:
+    """Return an answer of a status, with an example of each code that comes with it."""
+    answer = _json_answer(_codes_of(form), error)
+    answer["content"]["application/json"]["examples"] = {
+        f"code{code.value}": {
+            "summary": f"{code.value}: {other.description}",
+            "description": ERROR_EXAMPLES[code].when,
+            "value": example_of(code),
+        }
+        for code, other in ERROR_FORMS.items()
+        if other.http_status == form.http_status
+    }
+    return answer
 
 
 def _codes_of(form: ErrorForm) -> str:

@@ -1,14 +1,16 @@
 """Each statement that is run again and again finds its rows by an index, however many there are."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS
+from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS, WAYS
 from tests.support.builders import Database
 from whimbrel.store import (
     holdings,
+    mo_messages,
     nodes,
     numbering,
     purge,
@@ -40,6 +42,9 @@ MAY_SCAN = {
     (numbering, "_REVISION"): {"SCAN numbering_imports"},
     (numbering, "_IMPORTS"): {"SCAN i"},
     (search_roads, "PARTNERS"): {"SCAN partners"},
+    (search_roads, "BY_DEDUPE_REF"): {"SCAN p"},
+    # As many as are asked for.
+    (mo_messages, "_LAST"): {"SCAN mo_messages USING INDEX mo_messages_received_at"},
     # A thousand at the most.
     (search_roads, "HELD"): {"SCAN links USING INDEX links_held"},
     (search_roads, "LIMBO"): {"SCAN links USING INDEX links_limbo"},
@@ -86,3 +91,11 @@ def test_what_is_due_first_is_found_without_sorting(
     module: ModuleType, name: str, database: Database
 ) -> None:
     assert not [step for step in plan_of(database, module, name) if "B-TREE" in step]
+
+
+@pytest.mark.parametrize("way", ["older", "newer"])
+@pytest.mark.parametrize("road", ["partner_id", "dest_addr", "partner_ref", "pair", "error"])
+def test_a_road_is_entered_where_the_span_begins(way: str, road: str, database: Database) -> None:
+    """Not where its key does: a common one has millions of chains."""
+    [step] = plan_of(database, WAYS, f"_{road}_{way}")
+    assert re.search(r"\(\w+=\? AND (chain|link)_id>\? AND (chain|link)_id<\?\)", step), step

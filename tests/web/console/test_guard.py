@@ -295,3 +295,15 @@ async def test_assets_are_kept_by_browsers_under_their_digest(running: RunningGa
         assert "immutable" in shown.headers["cache-control"]
         assert "immutable" not in (await browser.get(url.split("?")[0])).headers["cache-control"]
         assert (await browser.get("/assets/../words/ru/console.toml")).status == 404
+
+
+async def test_assets_are_packed_for_whom_it_helps(running: RunningGateway) -> None:
+    url = f"{running.url}/assets/vendor/htmx-2.0.11.min.js"
+    bodies = []
+    for accepted, sent in (("gzip, br", "gzip"), ("gzip, br", "gzip"), ("identity", None)):
+        headers = {"accept-encoding": accepted}
+        async with running.client.get(url, headers=headers) as answer:
+            assert answer.headers.get("content-encoding") == sent
+            assert answer.headers["vary"] == "accept-encoding"
+            bodies.append(await answer.read())  # unpacked
+    assert len(set(bodies)) == 1

@@ -129,23 +129,26 @@ class HandsetPages:
 
     def _done(self, request: Request, act: Callable[[str], object], draft: str = "") -> Response:
         """Do it, and lead back to the phone; a script is told how it went, and no more."""
+        written = request.path_params["number"]
         try:
-            number = phone_number(request.path_params["number"])
+            number = phone_number(written)
+        except WrongWish as wrong:
+            return self._home(request, status=404, written=written, wrong=wrong)
+        try:
             act(number)
         except (WrongWish, msgspec.ValidationError) as error:
-            return self._refused(request, error, draft)
+            return self._refused(request, number, error, draft)
         if _is_script(request):
             return Response(status_code=204)
         return RedirectResponse(f"/handset/{number}", 303, HEADERS)
 
-    def _refused(self, request: Request, error: Exception, draft: str) -> Response:
+    def _refused(self, request: Request, number: str, error: Exception, draft: str) -> Response:
         words, reason = words_of(request), str(error)
         if isinstance(error, WrongWish):
             reason = words(error.text, **error.values)
         if _is_script(request):
             body = msgspec.json.encode({"error": reason})
             return Response(body, 400, media_type="application/json")
-        number = request.path_params["number"]
         return self._phone(request, number, status=400, reason=reason, draft=draft)
 
     def _home(

@@ -18,11 +18,12 @@ _BATCH = 5_000  # chains
 def upgrade() -> None:
     """Add the indexes, and the table of pairs with what it has to hold."""
     op.create_index("chains_dest_addr", "chains", ["dest_addr", "chain_id"])
-    with_ref = "partner_ref IS NOT NULL"
+    with_ref = "partner_ref IS NOT NULL AND dedupe_ref IS NULL"
     _add_index("chains_partner_ref", "chains", ["partner_ref", "chain_id"], with_ref)
     undelivered = "state IN (50, 57, 60)"
     _add_index("links_undelivered", "links", ["error_code", "link_id"], undelivered)
-    op.create_index("mo_messages_subscriber", "mo_messages", ["subscriber", "received_at"])
+    columns = ["subscriber", "received_at", "mo_id"]
+    op.create_index("mo_messages_subscriber", "mo_messages", columns)
     pairs = op.create_table(
         "extra_pairs",
         sa.Column("pair", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -2,7 +2,7 @@
 
 const PAUSE = 350; // milliseconds: longer than between two keys, shorter than a thought
 const form = document.getElementById("generator");
-const ABOUT_LOGINS = new Set([2, 3, 5, 6]); // codes
+const ABOUT_LOGINS = new Set([2, 5, 6]); // codes: from elsewhere, no such login, wrong password
 
 /** Post JSON to one of the generator's own addresses; null if nobody answers. */
 export async function ask(path, request, signal) {
@@ -25,7 +25,7 @@ export async function ask(path, request, signal) {
 export class DryRuns {
   #told;
   #timer;
-  #under_way;
+  #underWay;
   #typing = false;
   #refused = null; // a login and its password, and what was said of them
 
@@ -47,10 +47,10 @@ export class DryRuns {
 
   /** Ask now. */
   async now(request) {
-    this.#under_way?.abort();
-    this.#under_way = new AbortController();
+    this.#underWay?.abort();
+    this.#underWay = new AbortController();
     try {
-      await this.#ask(request, this.#under_way.signal);
+      await this.#ask(request, this.#underWay.signal);
     } catch (error) {
       if (error.name !== "AbortError") throw error;
     }
@@ -63,8 +63,7 @@ export class DryRuns {
       const answer = await ask("/generator/check", request, signal);
       const code = answer?.body.error?.code;
       if (!ABOUT_LOGINS.has(code)) return this.#told(answer, null);
-      // Too many at once: that passes, and says nothing of the login.
-      this.#refused = { who: code === 3 ? null : who, body: answer.body };
+      this.#refused = { who, body: answer.body };
     }
     const refused = login && password && this.#refused?.who === who ? this.#refused.body : null;
     return this.#told(await ask("/generator/check", rest, signal), refused);

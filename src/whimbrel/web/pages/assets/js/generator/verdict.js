@@ -5,7 +5,6 @@ import { placeOf } from "./objection.js";
 import { element, say } from "./words.js";
 
 const verdict = document.getElementById("verdict");
-const short = document.getElementById("verdict-short");
 const checkedFor = document.getElementById("checked-for");
 
 /** Show that there is nothing to ask about yet. */
@@ -54,10 +53,9 @@ function tellRefusal({ error, extendedDescription }, kind, isMissing = false) {
 
 function tell(kind, ...parts) {
   verdict.className = `notice ${kind}`;
-  short.className = `floating ${kind}`;
-  short.textContent = parts[0].textContent ?? parts[0];
   const shown = element("div", {}, ...parts);
-  if (verdict.innerText !== shown.textContent) verdict.replaceChildren(...shown.childNodes);
+  // What is the same is not said again to those who listen.
+  if (verdict.textContent !== shown.textContent) verdict.replaceChildren(...shown.childNodes);
 }
 
 function mark(field, { error, extendedDescription }) {
