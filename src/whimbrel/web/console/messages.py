@@ -23,7 +23,8 @@ from whimbrel.web.console.search_form import (
     read_search,
     readings_of,
 )
-from whimbrel.web.console.search_words import FIELD_NAMES, STATES
+from whimbrel.web.console.search_words import FIELD_NAMES
+from whimbrel.web.console.state_names import STATES
 from whimbrel.web.pages.forms import read_form
 from whimbrel.web.pages.preferences import preferences_of
 from whimbrel.web.pages.rendering import Pages
