@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from whimbrel.domain.status import LinkState
 
-S = LinkState
-
 
 class Name(NamedTuple):
     """A state's name, and the colour of its badge."""
@@ -19,20 +17,22 @@ class Name(NamedTuple):
     kind: str
 
 
+_NAMES = {
+    "HELD": Name("waits for its turn", "quiet"),
+    "QUEUED": Name("waits to be sent", "busy"),
+    "SUBMITTING": Name("being sent", "busy"),
+    "UNSURE": Name("may have gone", "warn"),
+    "SUBMITTED": Name("handed over", "busy"),
+    "SENT": Name("sent", "busy"),
+    "FAILED": Name("failed", "bad"),
+    "SPARED": Name("not needed", "quiet"),
+    "CANCELLED": Name("cancelled", "warn"),
+    "EXPIRED": Name("expired", "bad"),
+    "DELIVERED": Name("delivered", "good"),
+    "READ": Name("read", "good"),
+}
 STATES: Mapping[LinkState, Name] = MappingProxyType(
-    {
-        S.HELD: Name("waits for its turn", "quiet"),
-        S.QUEUED: Name("waits to be sent", "busy"),
-        S.SUBMITTING: Name("being sent", "busy"),
-        S.UNSURE: Name("may have gone", "warn"),
-        S.SUBMITTED: Name("handed over", "busy"),
-        S.SENT: Name("sent", "busy"),
-        S.FAILED: Name("failed", "bad"),
-        S.SPARED: Name("not needed", "quiet"),
-        S.EXPIRED: Name("expired", "bad"),
-        S.DELIVERED: Name("delivered", "good"),
-        S.READ: Name("read", "good"),
-    }
+    {state: _NAMES[state.name] for state in LinkState}
 )
 FIELD_NAMES: Mapping[str, str] = MappingProxyType(
     {
