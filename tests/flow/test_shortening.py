@@ -20,7 +20,7 @@ from whimbrel.domain.partner import DuplicateControl
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import CascadeRequest, MessageRequest
 from whimbrel.domain.short_url import Draft, ShortUrlMode, ShortUrlRules, drafted, uid_space
-from whimbrel.flow import gatekeeper
+from whimbrel.flow import password_checks
 from whimbrel.flow.checks import check
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_directory import PartnerDirectory
@@ -206,7 +206,7 @@ async def door(
     store: SqliteStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Door]:
     monkeypatch.setattr(
-        gatekeeper, "password_is_right", lambda kept, password: kept == stored(password)
+        password_checks, "password_is_right", lambda kept, password: kept == stored(password)
     )
     door = Door(store, clock, base=BASE)
     await door.configure(short_urls=ShortUrlMode.PER_SUBSCRIBER)

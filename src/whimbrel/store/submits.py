@@ -28,6 +28,7 @@ WHERE excluded.outcome <> 'no answer' OR submits.outcome = 'no answer'
 
 
 NO_ANSWER = "no answer"
+REFUSED = "refused"
 INTERRUPTED = "the gateway stopped, or lost its lease, before the answer came"
 
 
@@ -93,6 +94,7 @@ def _with_early(moved: Moved | None, early: list[Moved]) -> Moved | None:
                 before=moved.before,
                 fell_through=moved.fell_through or one.fell_through,
                 overlaps=moved.overlaps + one.overlaps,
+                news=moved.news + one.news,
             )
     return moved
 
@@ -103,7 +105,7 @@ def outcome_of(event: Event) -> str:
         case Taken():
             return "submitted"
         case Refused():
-            return "refused"
+            return REFUSED
         case Again():
             return "not sent"
         case _:
