@@ -28,9 +28,10 @@ def database(server: str, purpose: str) -> Iterator[str]:
         run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def count(url: str, table: str, condition: str) -> int:
-    """Count rows."""
-    return int(run(_value(url, f"SELECT count(*) FROM {table} WHERE {condition}")))
+def total(url: str, table: str, column: str, condition: str) -> int:
+    """Add up a column; `1` counts rows."""
+    query = f"SELECT coalesce(sum({column}), 0) FROM {table} WHERE {condition}"
+    return int(run(_value(url, query)))
 
 
 def run(work: Awaitable[T]) -> T:

@@ -70,12 +70,14 @@ class Gateway:
         short_urls: str = "off",
         numbers: int = 1,
         url: str = "",
+        more: str = "",
     ) -> None:
         """Write the settings, and add a Partner with duplicate control and without limits.
 
         `throughput` is in messages a second of the WhatsApp sender, 0 for no limit; without
         `smsc_port` there is no SMS. `short_urls` is the Partner's mode. `numbers` are WhatsApp's;
-        `url` is that of a database with tables, else the store is SQLite's file.
+        `url` is that of a database with tables, else the store is SQLite's file. `more` is
+        more of the settings, in TOML.
         """
         self.port = port
         self.sandbox_port = sandbox_port
@@ -105,7 +107,8 @@ class Gateway:
                 level="error" if smsc_port else "warning",  # the SMSC comes later and goes sooner
                 speed=speed,
                 short_host=SHORT_HOST,
-            ),
+            )
+            + more,
             encoding="utf-8",
         )
         run(
@@ -130,11 +133,15 @@ class Gateway:
 
     def count(self, table: str, condition: str = "1 = 1") -> int:
         """Count rows of the store, once the gateway has ended."""
+        return self.total(table, "1", condition)
+
+    def total(self, table: str, column: str, condition: str = "1 = 1") -> int:
+        """Add up a column of the store, once the gateway has ended."""
         if self._url:
-            return database.count(self._url, table, condition)
+            return database.total(self._url, table, column, condition)
         connection = sqlite3.connect(self.store)
         try:
-            query = f"SELECT count(*) FROM {table} WHERE {condition}"
+            query = f"SELECT coalesce(sum({column}), 0) FROM {table} WHERE {condition}"
             return int(connection.execute(query).fetchone()[0])
         finally:
             connection.close()

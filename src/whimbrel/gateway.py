@@ -29,6 +29,7 @@ from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.partner_pace import OwnPace, SharedPace
 from whimbrel.flow.preview import Previewer
 from whimbrel.flow.reception import Reception
+from whimbrel.flow.redelivery import Redeliveries
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.resend import Resender
 from whimbrel.flow.retention import Retention
@@ -37,6 +38,7 @@ from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
 from whimbrel.flow.shortening import Shortening
+from whimbrel.flow.tallies import Tallies
 from whimbrel.flow.timers import Timers
 from whimbrel.http_out import AddressRule, Http
 from whimbrel.loops import Loops
@@ -59,7 +61,10 @@ _TICK_SECONDS = 0.25  # how late a lifetime may be noticed
 _BYPASS_SECONDS = 1.0
 _SWEEP_SECONDS = 5.0
 _CLICKS_SECONDS = 0.25  # what a kill -9 may lose of visits, at most, while the store takes writes
+_TALLIES_SECONDS = 2.0  # what a kill -9 may lose of the overview's figures
 _CLEAN_UP_SECONDS = 10.0
+_REDELIVERY_SECONDS = 0.5  # between the batches of old reports that are to go once more
+_TALLIES_CLEAN_UP_SECONDS = 60.0
 _DRAIN_SECONDS = 15.0  # longer than a report takes; what is not done by then is done after a start
 # How long a stage sleeps if nothing wakes it. Polling carries correctness; where other nodes write,
 # nothing else tells what they have written.
@@ -100,6 +105,7 @@ class Gateway:
         self._grace = round(settings.dispatch.ambiguity_grace_seconds * SECOND)
 
         self.metrics = Metrics()
+        self._tallies = Tallies(store, clock, self.metrics)
         self._partners = PartnerDirectory(store)
         self._numbering = NumberingDirectory(store)
         self._membership = Membership(
@@ -130,6 +136,7 @@ class Gateway:
             store,
             clock,
             self.metrics,
+            tallies=self._tallies,
             wake_dispatch=self._dispatch_wanted.set,
             wake_reports=self._reports_wanted.set,
             sender_broken=self._sender_broken,
@@ -167,6 +174,7 @@ class Gateway:
             self._lines,
             self.metrics,
             DispatchRules(round(settings.dispatch.submit_timeout_seconds * SECOND), self._grace),
+            tallies=self._tallies,
             wake=wake_dispatch,
             wake_reports=wake_reports,
             seat=seat,
@@ -178,6 +186,7 @@ class Gateway:
             self._partners,
             self._downstream,
             self.metrics,
+            tallies=self._tallies,
             numbering=self._numbering,
             cap=settings.reports.endpoint_concurrency,
             timeout=round(settings.reports.timeout_seconds * SECOND),
@@ -185,10 +194,12 @@ class Gateway:
             seat=seat,
             chance=self._edges.chance,
         )
+        self._redeliveries = Redeliveries(store, clock, wake_reports=wake_reports)
         self._timers = Timers(
             store,
             clock,
             self.metrics,
+            tallies=self._tallies,
             grace=self._grace,
             rules=lambda: self._partners.unanswered,
             unheard=partial(unheard, self._lines),
@@ -201,6 +212,7 @@ class Gateway:
             clock,
             self._lines,
             self.metrics,
+            tallies=self._tallies,
             patience=round(settings.dispatch.blocked_sender_seconds * SECOND),
             wake_dispatch=wake_dispatch,
             wake_reports=wake_reports,
@@ -219,6 +231,7 @@ class Gateway:
         self._lease.duty(_PLACE_SECONDS, self._membership.step)
         duty(_PLACE_SECONDS, self._holdings.step)
         duty(_REFRESH_SECONDS, self._partners.refresh)
+        duty(_TALLIES_SECONDS, self._tallies.flush)
         if self._has("api", "reports"):
             duty(_REFRESH_SECONDS, self._numbering.refresh)
         if self._has("api"):
@@ -234,8 +247,10 @@ class Gateway:
             duty(_BYPASS_SECONDS, self._cascade.bypass)
             duty(_SWEEP_SECONDS, self._timers.sweep)
             self._loops.paced(self._remove_what_is_old)
+            duty(_TALLIES_CLEAN_UP_SECONDS, self._remove_old_tallies)
         if self._has("reports"):
             stage(self._reporter.step, self._reports_wanted)
+            duty(_REDELIVERY_SECONDS, self._redeliveries.step)
 
     async def stop(self) -> None:
         """Claim nothing more, let what is in flight end and be recorded, then close."""
@@ -245,6 +260,7 @@ class Gateway:
                 await asyncio.gather(self._dispatcher.drain(), self._reporter.drain(), *self._tasks)
         await self._upstream.stop()
         await self._clicks.drain()
+        await self._tallies.drain()
         await self._downstream.close()
         await self._lease.stop()  # until here others must not take what is in flight for lost
         with contextlib.suppress(StoreUnavailable):  # then others see it by its silence
@@ -266,20 +282,24 @@ class Gateway:
         settings = self._settings
         caller = CallerAddress(settings.server.trusted_proxies)
         reception = self._reception()
-        acceptor = Acceptor(self._store, reception, wake_dispatch=self._dispatch_wanted.set)
+        acceptor = Acceptor(
+            self._store, reception, self._tallies, wake_dispatch=self._dispatch_wanted.set
+        )
         endpoints = self._endpoints(caller, reception, acceptor)
         self._pages = PageSites(
             PageParts(
-                settings.console,
+                settings,
+                self._partners,
                 self._store,
                 self._clock,
                 caller,
                 endpoints,
-                settings.server.public_url,
                 self._stopping,
                 resender=Resender(acceptor, self._partners),
                 sms_accounts=sms_accounts(settings),
                 wake_reports=self._reports_wanted.set,
+                downstream=self._downstream,
+                lines=self._lines,
             )
         )
         return create_site(
@@ -332,6 +352,10 @@ class Gateway:
         if not self._membership.is_eldest("dispatch", "smpp"):
             return _CLEAN_UP_SECONDS
         return await self._retention.step()
+
+    async def _remove_old_tallies(self) -> None:
+        if self._membership.is_eldest("dispatch", "smpp"):
+            await self._tallies.clean_up()
 
     async def _keep_clicks(self) -> None:
         if await self._clicks.flush():

@@ -121,6 +121,9 @@ class Metrics:
         self.visits_lost = self._counter(
             "short_url_visits_lost", "Visits that the store could not take in time."
         )
+        self.tallies_lost = self._counter(
+            "tallies_lost", "What was counted for the overview and could not be written."
+        )
         self.short_urls_removed = self._counter(
             "short_urls_removed", "Short URLs that were removed because they had ended."
         )

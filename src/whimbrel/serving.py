@@ -61,8 +61,9 @@ async def serve_app(
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Pass over uvicorn's word that a client kept its connection beyond the stop: clients may."""
-    return "timeout graceful shutdown exceeded" not in record.getMessage()
+    """Pass over what clients may do: keep a connection beyond the stop, or not read a stream."""
+    said = record.getMessage()
+    return "graceful shutdown exceeded" not in said and "without completing response" not in said
 
 
 class _Server(uvicorn.Server):

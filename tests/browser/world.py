@@ -25,6 +25,7 @@ class World:
     def __init__(self, folder: Path, port: int, process: Running, client: aiohttp.ClientSession):
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox_url = f"http://127.0.0.1:{port + 1}"
+        self.receiver_url = f"http://127.0.0.1:{port + 2}/reports"
         self.folder = folder
         self.config = folder / _DATA / "whimbrel.toml"
         self.process = process

@@ -18,6 +18,7 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.reception import Reception
 from whimbrel.flow.shortening import Shortening
+from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.store.partners import PartnerChange, change_partners
 from whimbrel.store.sqlite import SqliteStore
@@ -86,6 +87,7 @@ class Door:
         self.shortening = Shortening(store, self.partners, Metrics(), base=base)
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
+        self.tallies = Tallies(store, clock, Metrics())
         reception = Reception(
             store,
             clock,
@@ -96,7 +98,7 @@ class Door:
             shortening=self.shortening,
             queue_limit=QUEUE_LIMIT,
         )
-        self.acceptor = Acceptor(store, reception, wake_dispatch=self._wake)
+        self.acceptor = Acceptor(store, reception, self.tallies, wake_dispatch=self._wake)
 
     async def configure(self, **profile: Any) -> None:
         """Give the Partner a password, and change its profile."""

@@ -17,6 +17,7 @@ from whimbrel.flow.dispatch import Dispatcher, DispatchRules
 from whimbrel.flow.ingest import Ingest
 from whimbrel.flow.membership import Member, Membership
 from whimbrel.flow.sender_lines import SenderLine, unheard
+from whimbrel.flow.tallies import Tallies
 from whimbrel.flow.timers import Timers
 from whimbrel.metrics import Metrics
 from whimbrel.store.sqlite import SqliteStore
@@ -90,6 +91,7 @@ class Journey:
         """`connectors` are those of WhatsApp and SMS, which outlive a restart."""
         self.store, self.database, self.clock = store, database, clock
         self.metrics = Metrics()
+        self.tallies = Tallies(store, clock, self.metrics)
         self.connector, self.sms = connectors or (
             ScriptedConnector(),
             ScriptedConnector("smsc", "sms"),
@@ -115,6 +117,7 @@ class Journey:
             self.lines,
             self.metrics,
             DispatchRules(submit_timeout=TIMEOUT, grace=GRACE),
+            tallies=self.tallies,
             wake=self._waker("dispatch"),
             wake_reports=self._waker("reports"),
             chance=chance,
@@ -123,6 +126,7 @@ class Journey:
             store,
             clock,
             self.metrics,
+            tallies=self.tallies,
             grace=GRACE,
             rules=lambda: self.rules,
             unheard=lambda: unheard(self.lines),
@@ -133,6 +137,7 @@ class Journey:
             store,
             clock,
             self.metrics,
+            tallies=self.tallies,
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),
             sender_broken=self.blamed.append,
@@ -143,6 +148,7 @@ class Journey:
             clock,
             self.lines,
             self.metrics,
+            tallies=self.tallies,
             patience=PATIENCE,
             wake_dispatch=self._waker("dispatch"),
             wake_reports=self._waker("reports"),

@@ -26,6 +26,7 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import DuplicateControl
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import ScheduleRequest
+from whimbrel.domain.tally import What
 from whimbrel.flow import password_checks
 from whimbrel.store import sqlite
 from whimbrel.store.chains import accept_chains
@@ -33,6 +34,7 @@ from whimbrel.store.history import tell_stories
 from whimbrel.store.numbering import NumberingImport, import_ranges
 from whimbrel.store.partners import PartnerChange, change_partners
 from whimbrel.store.sqlite import SqliteStore
+from whimbrel.store.tallies import Kind, TallyRange, read_totals
 
 
 @pytest.fixture
@@ -337,3 +339,13 @@ async def test_they_lock_out_the_address_they_come_from_and_no_other(door: Door)
 async def test_nor_another_login_from_there(door: Door) -> None:
     await guesses(door, 20, "nobody")
     await door.accept(a_request())
+
+
+async def test_what_is_let_in_is_counted_once(door: Door) -> None:
+    await door.configure(duplicate_control="return")
+    for ref in ("a", "b", "a"):
+        await door.accept(a_request(partner_ref=ref))
+    await door.tallies.flush()
+    wish = TallyRange(HOUR, 0, START + DAY, tuple(What))
+    kind = Kind(What.ACCEPTED, Channel.WHATSAPP, 0)
+    assert await door.store.read(read_totals, wish) == {kind: 2}

@@ -34,6 +34,7 @@ from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.report import Reporter
+from whimbrel.flow.tallies import Tallies
 from whimbrel.http_out import AddressRule, HttpOut
 from whimbrel.metrics import Metrics
 from whimbrel.store.click_reports import NewClickReport, add_click_reports
@@ -80,6 +81,7 @@ class Reporting:
             self.partners,
             self.http,
             self.metrics,
+            tallies=Tallies(store, clock, self.metrics),
             numbering=self.numbering,
             cap=CAP,
             timeout=10 * SECOND,

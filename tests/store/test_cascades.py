@@ -1,6 +1,6 @@
 """Cascades on disk: a link's end and the next one's turn are one write (`protocol.md`, 6)."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import permutations
 from typing import Any
 
@@ -27,8 +27,9 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
 from whimbrel.domain.schedule import parse
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.domain.tally import What
 from whimbrel.domain.unanswered import Verdict
-from whimbrel.store.links import LinkEvent, Moved, move_links
+from whimbrel.store.links import LinkEvent, Moved, News, move_links
 from whimbrel.store.sqlite import SqliteStore
 from whimbrel.store.timers import (
     BATCH,
@@ -54,6 +55,10 @@ async def hand_over(store: SqliteStore, *steps: dict[str, Any], **chain: Any) ->
     await accept(store, a_cascade(*steps, **chain))
     await claim(store)
     await answer(store, Taken(1, START, "wamid.1"), chain.get("chain_id", 1))
+
+
+def whats(news: Iterable[Iterable[News]]) -> list[What]:
+    return [one.what for of_chain in news for one in of_chain]
 
 
 async def hand_over_the_sms(store: SqliteStore, now: int = START) -> None:
@@ -301,7 +306,7 @@ async def test_what_is_delivered_but_not_read_falls_through_at_the_end_of_its_li
     await hand_over(store, goal=S.READ)
     await receive(store, an_echo(S.DELIVERED))
     released = await store.write(release_links, now)
-    assert released == [True] * (states[1] is S.QUEUED)
+    assert [bool(news) for news in released] == [True] * (states[1] is S.QUEUED)
     assert database.states() == states
     assert await store.write(release_links, now) == []
 
@@ -316,7 +321,7 @@ async def test_a_lifetime_that_runs_from_the_handing_over_moves_the_next_ones_tu
     assert database.link(position=1)["due_at"] == END + MINUTE
     await receive(store, an_echo(S.DELIVERED))
     assert await store.write(release_links, END + MINUTE - 1) == []
-    assert await store.write(release_links, END + MINUTE) == [True]
+    assert whats(await store.write(release_links, END + MINUTE)) == [What.RELEASED]
 
 
 async def test_read_in_time_spares_the_next(store: SqliteStore, database: Database) -> None:
@@ -347,7 +352,7 @@ async def test_many_unread_links_go_in_batches_and_none_is_in_their_way(
     await accept(store, a_cascade(goal=S.READ, chain_id=1_000))
     await claim(store)
     await receive(store, an_echo(S.DELIVERED, link_id=link_id(1_000, 0)))
-    assert await store.write(release_links, END) == [True]
+    assert whats(await store.write(release_links, END)) == [What.RELEASED]
 
 
 # A restart between two moments
@@ -374,7 +379,7 @@ async def test_nor_does_one_between_delivered_and_the_end_of_its_lifetime(
     await receive(store, an_echo(S.DELIVERED))
     async with reopened(store, database) as again:
         assert await again.write(release_links, END - 1) == []
-        assert await again.write(release_links, END) == [True]
+        assert whats(await again.write(release_links, END)) == [What.RELEASED]
         assert database.states() == [S.DELIVERED, S.QUEUED]
 
 
@@ -385,7 +390,9 @@ async def test_a_late_success_spares_what_is_unsent(store: SqliteStore, database
     await hand_over(store, {"ttl": HOUR}, {"channel": Channel.SMS}, {"channel": Channel.SMS})
     await store.write(expire_links, END)
     [filed] = await receive(store, an_echo(S.DELIVERED, at=END + 1), at=END + 1)
-    assert filed.moved == Moved(FIRST, S.EXPIRED, S.DELIVERED, told=2)
+    assert filed.moved
+    assert filed.moved[:4] == (FIRST, S.EXPIRED, S.DELIVERED, 2)
+    assert whats([filed.moved.news]) == [What.DELIVERED, What.LATE, What.SPARED, What.SPARED]
     assert database.states() == [S.DELIVERED, S.SPARED, S.SPARED]
     assert database.told_by_link() == [(0, 0), (0, 5), (0, 2)]
     assert await claim(store, lane=SMS_LANE, now=END + DAY) == []

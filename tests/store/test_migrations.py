@@ -129,10 +129,15 @@ INSERT INTO uid_spaces VALUES (3, 1);
 """,
     "r0005": "INSERT INTO click_reports VALUES (5, 'https://s/abc', 'https://x');",
     "r0008": "INSERT INTO commits VALUES ('w', 1, 2);",
+    "r0011": "INSERT INTO tallies VALUES (60000, 'failed', 60000, 'SMS', 1, 7, 3);",
     "r0007": """
 INSERT INTO nodes VALUES (1, 'token', 'one', 'api', '1', 1, 2, 3, 4);
 INSERT INTO holdings VALUES ('SMS', 'main', 0, 1, 5);
 INSERT INTO allowances VALUES (1, 6);
+""",
+    "r0014": f"""
+INSERT INTO redeliveries VALUES (1, 0, 0, 'ann', {START}, NULL);
+INSERT INTO redelivery_lanes VALUES (1, '1/', 10, 5, {START}, 7, NULL);
 """,
     "r0010": f"""
 INSERT INTO operators VALUES (1, 'ann', 'no hash', 'admin', 1, 0, {START});

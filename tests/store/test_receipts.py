@@ -26,7 +26,8 @@ from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel, Text
 from whimbrel.domain.receipt import Receipt
 from whimbrel.domain.status import ErrorCode, LinkState
-from whimbrel.store.links import Moved
+from whimbrel.domain.tally import What
+from whimbrel.store.links import Moved, News
 from whimbrel.store.receipts import Filed, ParkedSweep, sweep_parked
 from whimbrel.store.sqlite import SqliteStore
 
@@ -47,7 +48,8 @@ async def test_a_receipt_finds_its_link(
     store: SqliteStore, database: Database, receipt: Receipt
 ) -> None:
     await submit(store)
-    moved = Moved(link_id(1, 0), S.SUBMITTED, S.DELIVERED, told=2)
+    news = News(What.DELIVERED, link_id(1, 0), Channel.WHATSAPP, START, took=0)
+    moved = Moved(link_id(1, 0), S.SUBMITTED, S.DELIVERED, told=2, news=(news,))
     assert await receive(store, receipt) == [Filed("matched", moved)]
     assert database.state() is S.DELIVERED
     assert database.told() == [0, 2]

@@ -141,6 +141,7 @@ def a_link_on_its_way(state: LinkState = LinkState.QUEUED, **changes: Any) -> Li
         done_at=None,
         provider_id=None,
         error_code=ErrorCode.NONE,
+        channel=Channel.WHATSAPP,
         satisfied_by=None,
     )
     return replace(link, **changes)

@@ -11,6 +11,7 @@ from whimbrel.flow.reception import Reception
 from whimbrel.flow.resend import Resender
 from whimbrel.flow.sender_accounts import senders_of
 from whimbrel.flow.shortening import Shortening
+from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
@@ -32,7 +33,9 @@ async def accept_again(
     Raises what `Resender.resend` raises.
     """
     partners, numbering = PartnerDirectory(store), NumberingDirectory(store)
-    shortening = Shortening(store, partners, Metrics(), base=gateway_base(settings))
+    metrics = Metrics()
+    shortening = Shortening(store, partners, metrics, base=gateway_base(settings))
+    tallies = Tallies(store, clock, metrics)
     for directory in (partners, numbering, shortening):
         await directory.refresh()
     async with guest_numbers(store, clock, "message resend") as numbers:
@@ -47,6 +50,8 @@ async def accept_again(
             queue_limit=settings.server.accept_queue_limit,
         )
         # A gateway looks by itself, within a second.
-        acceptor = Acceptor(store, reception, wake_dispatch=lambda: None)
+        acceptor = Acceptor(store, reception, tallies, wake_dispatch=lambda: None)
         resender = Resender(acceptor, partners)
-        return await resender.resend(story, operator, at_once=at_once, first=first)
+        chain_id = await resender.resend(story, operator, at_once=at_once, first=first)
+    await tallies.drain()
+    return chain_id

@@ -7,10 +7,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from whimbrel.cli.terminal import ConfigOption, console, moment, read_settings, with_store
-from whimbrel.clock import SECOND, SystemClock
+from whimbrel.clock import SystemClock
 from whimbrel.domain.status import LinkState
-from whimbrel.flow.membership import LEASE_SECONDS
-from whimbrel.settings import ROLES, Settings
+from whimbrel.flow.standing import (
+    Condition,
+    SenderState,
+    missing_roles,
+    nodes_at_work,
+    sender_states,
+)
+from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
 from whimbrel.store.history import Queues, count_queues
 from whimbrel.store.holdings import Holding, all_holdings
@@ -58,46 +64,39 @@ def _show_nodes(cluster: _Cluster) -> None:
     """Show the nodes that are there, and which role is nobody's."""
     now = SystemClock().now()
     table = Table("node", "name", "roles", "version", "started (UTC)", "last seen", "sends through")
-    present = [node for node in cluster.nodes if node.token is not None]
-    for node in present:
-        held = [one.account for one in cluster.holdings if one.node_id == node.node_id]
+    present = nodes_at_work(cluster.nodes, cluster.holdings, now)
+    for node, is_late, accounts in present:
         seen = _age(now, node.seen_at)
-        late = now - node.seen_at > LEASE_SECONDS * SECOND
         table.add_row(
             str(node.node_id),
             escape(node.name),
             node.roles,
             node.version,
             moment(node.started_at),
-            f"[red]{seen}[/]" if late else seen,
-            escape(", ".join(held)) or "-",
+            f"[red]{seen}[/]" if is_late else seen,
+            escape(", ".join(accounts)) or "-",
         )
     console.print(table if present else "[red]No node is at work.[/]")
-    roles = {role for node in present for role in node.roles.split()}
-    missing = [role for role in ROLES if role not in roles]
+    missing = missing_roles(present)
     if present and missing:
         console.print(f"[red]No node has the role {', '.join(missing)}.[/]")
 
 
 def _show_senders(settings: Settings, pauses: list[SenderPause]) -> None:
-    resting = {(pause.channel, pause.sender): pause for pause in pauses}
     table = Table("sender", "channel", "account", "state", "since", "until (UTC)", "tried", "why")
-    for name, account in settings.whatsapp.items():
-        pause = resting.get(("WHATSAPP", account.sender))
-        table.add_row(escape(account.sender), "WHATSAPP", name, *_condition(pause))
-    for name, smsc in settings.smpp.items():
-        pause = resting.get(("SMS", name))
-        table.add_row(escape(", ".join(smsc.senders)), "SMS", name, *_condition(pause))
+    for one in sender_states(settings, pauses, ()):
+        table.add_row(escape(", ".join(one.senders)), one.channel, one.account, *_condition(one))
     console.print(table)
 
 
-def _condition(pause: SenderPause | None) -> list[str]:
+def _condition(sender: SenderState) -> list[str]:
+    pause, condition = sender.pause, sender.condition
     if pause is None:
-        return ["[green]working[/]", "-", "-", "-", ""]
+        return [f"[green]{condition}[/]", "-", "-", "-", ""]
     since, why = _age(SystemClock().now(), pause.paused_since), escape(pause.reason)
-    if not pause.holds:  # there is no connection; it is looked for all the time
-        return ["[red]no connection[/]", since, "-", "-", why]
-    return ["[red]paused[/]", since, moment(pause.paused_until), str(pause.holds), why]
+    if condition is Condition.DISCONNECTED:
+        return [f"[red]{condition}[/]", since, "-", "-", why]
+    return [f"[red]{condition}[/]", since, moment(pause.paused_until), str(pause.holds), why]
 
 
 def _show_links(queues: Queues, partners: dict[str, str]) -> None:

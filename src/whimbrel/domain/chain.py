@@ -92,6 +92,7 @@ class Link(Struct, frozen=True):
     done_at: int | None
     provider_id: str | None
     error_code: int
+    channel: str
 
     @property
     def satisfied(self) -> bool:

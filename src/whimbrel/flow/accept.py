@@ -11,6 +11,7 @@ from whimbrel.domain.partner import Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import SendRequest
 from whimbrel.flow.reception import RETRY_AFTER, Reception
+from whimbrel.flow.tallies import Tallies
 from whimbrel.store.chains import Accepted, accept_chains
 from whimbrel.store.engine import OutcomeUnknown, Store, StoreUnavailable
 
@@ -26,10 +27,16 @@ class Acceptor:
     """The first stage."""
 
     def __init__(
-        self, store: Store, reception: Reception, *, wake_dispatch: Callable[[], None]
+        self,
+        store: Store,
+        reception: Reception,
+        tallies: Tallies,
+        *,
+        wake_dispatch: Callable[[], None],
     ) -> None:
         self._store = store
         self._reception = reception
+        self._tallies = tallies
         self._wake_dispatch = wake_dispatch
 
     async def accept(self, request: SendRequest, address: str, request_id: str) -> Answer:
@@ -49,7 +56,7 @@ class Acceptor:
 
     async def _keep(self, chain: Chain) -> Accepted:
         try:
-            return await self._store.write(accept_chains, chain)
+            accepted = await self._store.write(accept_chains, chain)
         except OutcomeUnknown as error:
             raise Refusal(
                 RefusalCode.SERVICE_UNAVAILABLE,
@@ -63,3 +70,6 @@ class Acceptor:
                 "The message could not be stored; nothing was accepted.",
                 retry_after=RETRY_AFTER,
             ) from error
+        if accepted.chain_id == chain.chain_id:
+            self._tallies.accepted(chain)
+        return accepted

@@ -12,6 +12,7 @@ import structlog
 from whimbrel.clock import Clock
 from whimbrel.domain.status import LinkState
 from whimbrel.flow.sender_lines import Lines
+from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import due_lanes, sender_of
 from whimbrel.store.engine import Store
@@ -31,6 +32,7 @@ class Cascade:
         lines: Lines,
         metrics: Metrics,
         *,
+        tallies: Tallies,
         patience: int,
         wake_dispatch: Callable[[], None],
         wake_reports: Callable[[], None],
@@ -40,6 +42,7 @@ class Cascade:
         self._clock = clock
         self._lines = lines
         self._metrics = metrics
+        self._tallies = tallies
         self._patience = patience
         self._wake_dispatch = wake_dispatch
         self._wake_reports = wake_reports
@@ -50,8 +53,10 @@ class Cascade:
         released = BATCH
         while released == BATCH:  # more than a batch is due: others' writes come in between
             chains = await self._store.write(release_links, self._clock.now())
-            released = sum(chains)
+            released = sum(map(bool, chains))
             if released:
+                for news in chains:
+                    self._tallies.news(news)
                 self._metrics.fall_throughs.labels("unread").inc(released)
                 self._wake_dispatch()
 
@@ -79,6 +84,7 @@ class Cascade:
             moved = await self._store.write(bypass_links, blockade)
             bypassed = len(moved)
             if bypassed:
+                self._tallies.moved(moved)
                 count_cascades(self._metrics, moved, "blocked")
                 _log.warning("blocked_sender_bypassed", lane=lane, links=bypassed)
                 self._wake_dispatch()

@@ -22,6 +22,7 @@ from whimbrel.flow.claiming import start_claimed
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.outcomes import failure, pause, put_back
 from whimbrel.flow.sender_lines import Lines, SenderLine
+from whimbrel.flow.tallies import Tallies
 from whimbrel.flow.until_written import until_taken, until_written
 from whimbrel.metrics import Metrics
 from whimbrel.store.chains import Claim, ClaimedLink, claim_links, due_lanes, sender_of
@@ -53,6 +54,7 @@ class Dispatcher:
         metrics: Metrics,
         rules: DispatchRules,
         *,
+        tallies: Tallies,
         wake: Callable[[], None],
         wake_reports: Callable[[], None],
         seat: Seat = ALONE,
@@ -63,6 +65,7 @@ class Dispatcher:
         self._clock = clock
         self._lines = lines
         self._metrics = metrics
+        self._tallies = tallies
         self._rules = rules
         self._wake = wake
         self._wake_reports = wake_reports
@@ -157,7 +160,9 @@ class Dispatcher:
                 kept = record._replace(event=replace(record.event, until=until))
             return self._store.write(record_submits, kept)
 
-        count_cascades(self._metrics, [await until_taken(write, "record_submits")])
+        moved = [await until_taken(write, "record_submits")]
+        self._tallies.moved(moved)
+        count_cascades(self._metrics, moved)
 
     def _not_now(self, link: ClaimedLink, line: SenderLine) -> SubmitRecord | None:
         """Put a link back whose sending hours have closed, or whose subscriber has had enough.

@@ -7,6 +7,7 @@ from whimbrel.clock import Clock
 from whimbrel.domain.receipt import MoMessage, Receipt
 from whimbrel.domain.status import LinkState
 from whimbrel.flow.cascade import count_cascades
+from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store
 from whimbrel.store.mo_messages import keep_mo_messages
@@ -24,6 +25,7 @@ class Ingest:
         clock: Clock,
         metrics: Metrics,
         *,
+        tallies: Tallies,
         wake_dispatch: Callable[[], None],
         wake_reports: Callable[[], None],
         sender_broken: Callable[[Receipt], None],
@@ -32,6 +34,7 @@ class Ingest:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._tallies = tallies
         self._wake_dispatch = wake_dispatch
         self._wake_reports = wake_reports
         self._sender_broken = sender_broken
@@ -55,6 +58,7 @@ class Ingest:
         self._metrics.receipts.labels(receipt.state.name.lower(), filed.verdict).inc()
         if filed.moved is None:
             return
+        self._tallies.moved([filed.moved])
         before, after = filed.moved.before, filed.moved.after
         if before in _TOLD_UNDELIVERED and after not in _TOLD_UNDELIVERED:
             self._metrics.late.inc()

@@ -7,23 +7,24 @@ as dead for `whimbrel reports redeliver`. The order within a chain is the store'
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
-from standardwebhooks import Webhook
 
 from whimbrel.clock import SECOND, Clock
+from whimbrel.domain.chain_id import position_of
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.retry import report_pause
+from whimbrel.domain.tally import What
 from whimbrel.flow.claiming import start_claimed
 from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
+from whimbrel.flow.report_signing import report_headers
+from whimbrel.flow.tallies import Tallies
 from whimbrel.flow.until_written import until_written
 from whimbrel.http_out import Http, NotSent, Unanswered
 from whimbrel.metrics import Metrics
@@ -38,6 +39,7 @@ from whimbrel.store.reports import (
     put_reports_back,
     record_report_attempts,
 )
+from whimbrel.store.tallies import Kind
 
 _log = structlog.get_logger(__name__)
 _MOST_IN_HAND = 4_096  # of all receivers together
@@ -67,6 +69,7 @@ class Reporter:
         http: Http,
         metrics: Metrics,
         *,
+        tallies: Tallies,
         numbering: NumberingDirectory,
         cap: int,
         timeout: int,
@@ -81,6 +84,7 @@ class Reporter:
         self._numbering = numbering
         self._http = http
         self._metrics = metrics
+        self._tallies = tallies
         self._cap = cap
         self._lease = (AHEAD + 1) * timeout + _LEASE_MARGIN  # the last in hand waits for the others
         self._wake = wake
@@ -173,26 +177,16 @@ class Reporter:
         if partner is None or not url:
             return _Verdict(None, _NO_CLICK_URL if report.clicked else _NO_URL, hopeless=True)
         body = report_body(report, partner, self._numbering.mcc_mnc(report.dest_addr))
+        # Not the report's own number, which may be given out again when its chain is gone.
+        message_id = f"msg_{report.link_id}_{report.status}"
+        secret = partner.profile.signing_secret
+        headers = report_headers(secret, message_id, self._clock.now(), body)
         try:
-            answer = await self._http.post(url, body, self._headers(report, partner, body))
+            answer = await self._http.post(url, body, headers)
         except (NotSent, Unanswered) as error:
             return _Verdict(None, str(error)[:_EXCERPT])
         excerpt = answer.body.decode("utf-8", "replace")[:_EXCERPT]
         return _Verdict(answer.status, excerpt, acknowledged=200 <= answer.status < 300)
-
-    def _headers(self, report: Report, partner: Partner, body: bytes) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
-        if partner.profile.signing_secret:
-            # Not the report's own number, which may be given out again when its chain is gone.
-            message_id = f"msg_{report.link_id}_{report.status}"
-            moment = self._clock.now() // SECOND
-            signature = _signer(partner.profile.signing_secret).sign(
-                message_id, datetime.fromtimestamp(moment, UTC), body.decode()
-            )
-            headers["webhook-id"] = message_id
-            headers["webhook-timestamp"] = str(moment)
-            headers["webhook-signature"] = signature
-        return headers
 
     def _attempt(self, report: Report, verdict: _Verdict, latency: int) -> ReportAttempt:
         ended_at = self._clock.now()
@@ -218,6 +212,7 @@ class Reporter:
     def _measure(self, report: Report, attempt: ReportAttempt) -> None:
         outcome = "failed" if attempt.state is ReportState.DUE else attempt.state.name.lower()
         self._metrics.reports.labels(outcome).inc()
+        self._tally(report, attempt)
         self._metrics.report_seconds.observe(attempt.latency / SECOND)
         if attempt.state is ReportState.ACKNOWLEDGED:
             age = attempt.ended_at - report.created_at
@@ -225,14 +220,20 @@ class Reporter:
         elif attempt.state is ReportState.DEAD:
             _log.warning("report_is_dead", chain_id=attempt.chain_id, report_id=attempt.report_id)
 
+    def _tally(self, report: Report, attempt: ReportAttempt) -> None:
+        at, position = attempt.ended_at, position_of(report.link_id)
+        if attempt.state is ReportState.ACKNOWLEDGED:
+            age = at - report.created_at
+            self._tallies.time(at, What.REPORT_AGE, report.channel, age, position)
+        else:
+            dead = attempt.state is ReportState.DEAD
+            what = What.REPORT_DEAD if dead else What.REPORT_FAILED
+            self._tallies.count(at, Kind(what, report.channel, position))
+        self._tallies.time(at, What.REPORT_ANSWER, report.channel, attempt.latency, position)
+
 
 def _url_of(report: Report, partner: Partner) -> str:
     """Return where a report goes; empty if nobody has said so."""
     if report.clicked is not None:
         return partner.profile.click_url
     return report.notify_url or partner.profile.report_url
-
-
-@lru_cache(maxsize=1_024)
-def _signer(secret: str) -> Webhook:
-    return Webhook(secret)

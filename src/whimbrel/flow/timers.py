@@ -12,6 +12,7 @@ from whimbrel.domain.status import LinkState
 from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow.cascade import count_cascades
 from whimbrel.flow.membership import ALONE, Seat
+from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store, StoreUnavailable
 from whimbrel.store.history import measure_depths
@@ -34,6 +35,7 @@ class Timers:
         clock: Clock,
         metrics: Metrics,
         *,
+        tallies: Tallies,
         grace: int,
         rules: Callable[[], Mapping[int, Unanswered]],
         unheard: Callable[[], frozenset[tuple[str, str]]] = frozenset,
@@ -49,6 +51,7 @@ class Timers:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._tallies = tallies
         self._grace = grace
         self._rules = rules
         self._unheard = unheard
@@ -77,6 +80,7 @@ class Timers:
 
     async def _expire(self) -> bool:
         ended = await self._store.write(expire_links, self._clock.now())
+        self._tallies.moved(ended)
         expired = _count(ended, LinkState.EXPIRED)
         if expired:
             self._metrics.expired.inc(expired)
@@ -91,6 +95,7 @@ class Timers:
             now, now + self._grace, self._unheard(), self._rules(), node_id=self._seat.node_id
         )
         settled = await self._store.write(settle_limbo, tick)
+        self._tallies.moved(settled.moved)
         if settled.interrupted:
             self._metrics.interrupted.inc(settled.interrupted)
         released = count_cascades(self._metrics, settled.moved)
@@ -119,6 +124,7 @@ class Timers:
         now = self._clock.now()
         sweep = ParkedSweep(now - _MATCHED_LATE, now - _PARKED_FOR)
         moved = await self._store.write(sweep_parked, sweep)
+        self._tallies.moved(moved)
         if moved:
             self._wake_reports()
         if count_cascades(self._metrics, moved):

@@ -205,6 +205,29 @@ def measure_depths(moments: list[int]) -> Steps[list[Depths]]:
     return [Depths(*rows[0]) for rows in answers]
 
 
+MOST_DEAD = 10_000
+"""Beyond so many dead reports nobody counts."""
+_DEAD = Statement("""
+SELECT lane, count(*), min(created_at) FROM
+    (SELECT lane, created_at FROM reports WHERE state = 3 LIMIT 10000) AS dead
+GROUP BY lane ORDER BY lane
+""")
+
+
+class DeadLane(NamedTuple):
+    """How many reports of a lane were given up, and since when the oldest is owed."""
+
+    lane: str
+    number: int
+    oldest_at: int
+
+
+def count_dead_reports(items: list[None]) -> Steps[list[list[DeadLane]]]:
+    """Count the dead reports of each lane, `MOST_DEAD` in all at the most."""
+    rows = yield from ask_one(_DEAD)
+    return [[DeadLane(*row) for row in rows]] * len(items)
+
+
 _LISTED = """
 SELECT r.report_id, r.chain_id, p.login, r.status, r.state, r.attempts, r.next_at, r.created_at,
     (SELECT a.http_status FROM report_attempts a WHERE a.report_id = r.report_id

@@ -15,16 +15,18 @@ from whimbrel.domain.cascade import follow, sent_behind
 from whimbrel.domain.chain import Event, Link, move
 from whimbrel.domain.chain_id import chain_of, links_of, position_of
 from whimbrel.domain.status import LinkState, Status, statuses_to_tell
+from whimbrel.domain.tally import What
 from whimbrel.store.engine import Ask, Do, Hold, Params, Row, Statement, Steps, ask_one
 from whimbrel.store.reports import NewReport, add_reports
 
 _LINK = """
 SELECT l.link_id, l.sender, l.state, l.satisfied_by, l.told, l.attempt, l.attempted_at, l.ttl,
-    l.due_at, l.closes_at, l.expires_at, l.submitted_at, l.done_at, l.provider_id, l.error_code
+    l.due_at, l.closes_at, l.expires_at, l.submitted_at, l.done_at, l.provider_id, l.error_code,
+    l.channel
 """
 _LOAD = Statement(
     _LINK
-    + """, c.partner_id, c.registered_delivery, c.notify_url
+    + """, c.partner_id, c.registered_delivery, c.notify_url, c.accepted_at
 FROM links l JOIN chains c ON c.chain_id = l.chain_id WHERE l.link_id = :link_id
 /*postgres FOR NO KEY UPDATE OF l*/"""
 )
@@ -41,7 +43,7 @@ UPDATE links SET state = :state, told = :told, attempt = :attempt, due_at = :due
     done_at = :done_at, provider_id = :provider_id, error_code = :error_code
 WHERE link_id = :link_id
 """)
-_LINK_COLUMNS = 15
+_LINK_COLUMNS = 16
 _WANTED = (frozenset[Status](), frozenset(Status), frozenset({Status.UNDELIVERED}))
 """The statuses that are reported, by `registeredDelivery` (`protocol.md`, section 1)."""
 
@@ -52,6 +54,20 @@ class LinkEvent(NamedTuple):
     link_id: int
     event: Event
     now: int
+
+
+class News(NamedTuple):
+    """What a link has come to for the first time, and what is needed to count it."""
+
+    what: What
+    link_id: int
+    channel: str
+    at: int
+    """When we learnt it."""
+    error_code: int = 0
+    took: int | None = None
+    """How long: SUBMITTED from the acceptance, DELIVERED from the handing over, in milliseconds;
+    None: nobody knows."""
 
 
 class Moved(NamedTuple):
@@ -66,6 +82,9 @@ class Moved(NamedTuple):
     one has got its turn by this; None: none has."""
     overlaps: int = 0
     """Links behind it that had been sent when it reached its goal."""
+    news: tuple[News, ...] = ()
+    """What it, and what the links behind it, have come to by this. An event that is told twice, or
+    recorded again, is no news."""
 
 
 def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
@@ -80,9 +99,13 @@ def move_links(events: list[LinkEvent]) -> Steps[list[Moved | None]]:
         if before is None:
             outcomes.append(None)
             continue
-        after = _tell(move(before, event), loaded[link_id][1], now, reports)
+        chain = loaded[link_id][1]
+        moved = move(before, event)
+        statuses = statuses_to_tell(moved.state, moved.told)
+        after = _tell(moved, statuses, chain, now, reports)
         links[link_id] = after
-        outcomes.append(Moved(link_id, before.state, after.state, after.told))
+        news = _news(before, after, statuses, chain[-1], now)
+        outcomes.append(Moved(link_id, before.state, after.state, after.told, news=news))
     changed = [link for link_id, link in links.items() if link is not loaded[link_id][0]]
     yield Do(_SAVE, [_saved(link) for link in changed])
     yield from add_reports(reports)
@@ -119,6 +142,7 @@ def _follow_up(
                 for link in links
                 if link.satisfied and link.link_id in were and not were[link.link_id].satisfied
             ),
+            news=(*moved.news, *_news_behind(changed.values(), events[index].now)),
         )
 
 
@@ -147,13 +171,53 @@ class CascadeTick(NamedTuple):
     now: int
 
 
-def let_cascades_go_on(ticks: list[CascadeTick]) -> Steps[list[bool]]:
-    """Let chains go on by time alone; return for each whether a link of it has got its turn."""
-    released: list[bool] = []
+def let_cascades_go_on(ticks: list[CascadeTick]) -> Steps[list[tuple[News, ...]]]:
+    """Let chains go on by time alone; return for each what its links have come to."""
+    news: list[tuple[News, ...]] = []
     for chain_id, now in ticks:
-        links, changed = yield from _go_on(chain_id, now)
-        released.append(_missed(links, changed) is not None)
-    return released
+        _, changed = yield from _go_on(chain_id, now)
+        news.append(_news_behind(changed.values(), now))
+    return news
+
+
+_NEWS = {
+    Status.HANDED_OVER: What.SUBMITTED,
+    Status.UNDELIVERED: What.FAILED,
+    Status.DELIVERED: What.DELIVERED,
+    Status.READ: What.READ,
+}
+
+
+def _news(
+    before: Link, after: Link, statuses: Iterable[Status], accepted_at: int, now: int
+) -> tuple[News, ...]:
+    """Return what a move was the first to bring; each status is one's first only once."""
+    news = []
+    submitted_at, done_at = after.submitted_at, after.done_at
+    for status in statuses:
+        error_code, took = 0, None
+        if status is Status.UNDELIVERED:
+            error_code = after.error_code
+        elif status is Status.HANDED_OVER and submitted_at is not None:
+            took = submitted_at - accepted_at
+        elif after.state is LinkState.DELIVERED and submitted_at is not None and done_at:
+            took = done_at - submitted_at  # of one that is read already, nobody has told when
+        news.append(News(_NEWS[status], after.link_id, after.channel, now, error_code, took))
+        if status is Status.DELIVERED and before.told == Status.UNDELIVERED:
+            news.append(News(What.LATE, after.link_id, after.channel, now))
+    if after.state is LinkState.SPARED is not before.state:
+        news.append(News(What.SPARED, after.link_id, after.channel, now))
+    return tuple(news)
+
+
+def _news_behind(changed: Iterable[Link], now: int) -> tuple[News, ...]:
+    """Return which links got their turn, and which are not needed any more."""
+    meant = {LinkState.QUEUED: What.RELEASED, LinkState.SPARED: What.SPARED}
+    return tuple(
+        News(meant[link.state], link.link_id, link.channel, now)
+        for link in changed
+        if link.state in meant
+    )
 
 
 def _load(link_ids: Iterable[int]) -> Steps[dict[int, tuple[Link, Row]]]:
@@ -172,12 +236,13 @@ def _link_of(row: Row) -> Link:
     return Link(link_id, sender, LinkState(state), goal, *rest)
 
 
-def _tell(link: Link, chain: Row, now: int, reports: list[NewReport]) -> Link:
+def _tell(
+    link: Link, statuses: tuple[Status, ...], chain: Row, now: int, reports: list[NewReport]
+) -> Link:
     """Note the reports that a moved link owes; return it with what has been told."""
-    statuses = statuses_to_tell(link.state, link.told)
     if not statuses:
         return link
-    partner_id, registered_delivery, notify_url = chain
+    partner_id, registered_delivery, notify_url, _ = chain
     wanted = _WANTED[registered_delivery]
     reports += [
         NewReport.of(link, status, partner_id, notify_url, now)

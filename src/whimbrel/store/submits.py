@@ -94,6 +94,7 @@ def _with_early(moved: Moved | None, early: list[Moved]) -> Moved | None:
                 before=moved.before,
                 fell_through=moved.fell_through or one.fell_through,
                 overlaps=moved.overlaps + one.overlaps,
+                news=moved.news + one.news,
             )
     return moved
 

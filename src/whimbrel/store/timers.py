@@ -13,6 +13,7 @@ from whimbrel.store.links import (
     CascadeTick,
     LinkEvent,
     Moved,
+    News,
     let_cascades_go_on,
     move_links,
 )
@@ -95,14 +96,14 @@ def expire_links(moments: list[int]) -> Steps[list[list[Moved | None]]]:
     return ended
 
 
-def release_links(moments: list[int]) -> Steps[list[list[bool]]]:
+def release_links(moments: list[int]) -> Steps[list[list[tuple[News, ...]]]]:
     """Let held links go whose predecessor was delivered, but not read in its lifetime.
 
-    Some at a time; returns for each chain that was looked at whether a link got its turn. (What
+    Some at a time; returns for each chain that was looked at what its links have come to. (What
     follows from a failure or an expiry is written with it, in `links.py`.)
     """
     answers = yield Ask(_FALLING, [(now,) for now in moments])
-    released: list[list[bool]] = []
+    released: list[list[tuple[News, ...]]] = []
     for now, rows in zip(moments, answers, strict=True):
         ticks = [CascadeTick(chain_id, now) for (chain_id,) in dict.fromkeys(rows)]
         released.append((yield from let_cascades_go_on(ticks)))

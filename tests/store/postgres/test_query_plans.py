@@ -63,6 +63,9 @@ INSERT INTO mo_messages (channel, account, sender, subscriber, part, parts, raw,
 SELECT 'SMS', 'a', 's', '7916' || i, 1, 1, '', 0, i FROM generate_series(1, 60000) i;
 INSERT INTO nodes SELECT i, NULL, 'n' || i, 'api', '1', 1, 1, 1, 1 FROM generate_series(0, 9) i;
 INSERT INTO holdings SELECT 'SMS', 'a' || i, 0, 1, 1 FROM generate_series(1, 20) i;
+INSERT INTO tallies SELECT 60000, w, i * 60000, c, 0, d, 1
+FROM generate_series(1, 300) i, unnest(ARRAY['accepted', 'failed', 'delivery']) w,
+    unnest(ARRAY['SMS', 'WHATSAPP']) c, generate_series(0, 9) d;
 INSERT INTO allowances SELECT i, i FROM generate_series(1, 20) i;
 ANALYZE
 """
@@ -76,7 +79,10 @@ MAY_SCAN = {
     # The first row that there is.
     (receipts, "_ANY_PARKED"): {"parked_receipts"},
 }
-SMALL = {"allowances", "holdings", "nodes", "numbering_imports", "partners", "uid_spaces"}
+SMALL = {"allowances", "holdings", "nodes", "numbering_imports", "partners", "uid_spaces"} | {
+    "redeliveries",
+    "redelivery_lanes",
+}
 
 
 @pytest.fixture(scope="module")

@@ -154,8 +154,9 @@ class Guard:
 
     def _ask_to_sign_in(self, request: Request) -> Response:
         """Lead to the sign-in page and back; what was POSTed cannot be repeated for anybody."""
-        wanted = request.url.path if request.method in {"GET", "HEAD"} else "/console"
-        query = f"?{request.url.query}" if request.url.query and wanted != "/console" else ""
+        looks = request.method in {"GET", "HEAD"}
+        wanted = request.url.path if looks else "/console"
+        query = f"?{request.url.query}" if request.url.query and looks else ""
         where = f"{SIGN_IN_PATH}?next={quote(wanted + query, safe='/')}"
         if request.headers.get("hx-request") == "true":  # htmx would put the page into a corner
             return Response(status_code=401, headers={"hx-redirect": where})

@@ -10,7 +10,7 @@ from alembic import op
 from whimbrel.store.extra_pairs import pair_keys
 
 revision = "r0012"
-down_revision = "r0010"
+down_revision = "r0011"
 
 _BATCH = 5_000  # chains
 
