@@ -50,7 +50,7 @@ FROM numbers;
 INSERT INTO links SELECT chain_id << 4, chain_id, 'WHATSAPP/1/:sender', 'WHATSAPP', ':sender',
     'Ваш заказ 8770100 готов к выдаче. Ждём вас до 20:00.', NULL, 86400000, 100, 9, 1, accepted_at,
     accepted_at, NULL, accepted_at + 86400000, accepted_at, accepted_at,
-    'wamid.HBgLNzkxNjEyMzQ1NjcVAgARGBI' || chain_id, 0, NULL, NULL
+    'wamid.HBgLNzkxNjEyMzQ1NjcVAgARGBI' || chain_id, 0, NULL, NULL, NULL, NULL
 FROM chains;
 INSERT INTO submits SELECT link_id, 1, attempted_at, attempted_at, 'submitted', provider_id, NULL,
     NULL FROM links;

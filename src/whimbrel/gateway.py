@@ -31,7 +31,9 @@ from whimbrel.flow.preview import Previewer
 from whimbrel.flow.reception import Reception
 from whimbrel.flow.redelivery import Redeliveries
 from whimbrel.flow.report import Reporter
+from whimbrel.flow.resend import Resender
 from whimbrel.flow.retention import Retention
+from whimbrel.flow.sender_accounts import sms_accounts
 from whimbrel.flow.sender_lines import SenderLine, unheard
 from whimbrel.flow.short_domains import ShortDomains
 from whimbrel.flow.short_urls import ShortUrls
@@ -279,7 +281,11 @@ class Gateway:
     def _site(self) -> ASGIApp:
         settings = self._settings
         caller = CallerAddress(settings.server.trusted_proxies)
-        endpoints = self._endpoints(caller)
+        reception = self._reception()
+        acceptor = Acceptor(
+            self._store, reception, self._tallies, wake_dispatch=self._dispatch_wanted.set
+        )
+        endpoints = self._endpoints(caller, reception, acceptor)
         self._pages = PageSites(
             PageParts(
                 settings,
@@ -289,6 +295,9 @@ class Gateway:
                 caller,
                 endpoints,
                 self._stopping,
+                resender=Resender(acceptor, self._partners),
+                sms_accounts=sms_accounts(settings),
+                wake_reports=self._reports_wanted.set,
                 downstream=self._downstream,
                 lines=self._lines,
             )
@@ -302,8 +311,8 @@ class Gateway:
             is_ready=self._is_ready,
         )
 
-    def _endpoints(self, caller: CallerAddress) -> Endpoints:
-        reception = Reception(
+    def _reception(self) -> Reception:
+        return Reception(
             self._store,
             self._clock,
             self._gatekeeper,
@@ -313,10 +322,12 @@ class Gateway:
             shortening=self._shortening,
             queue_limit=self._settings.server.accept_queue_limit,
         )
+
+    def _endpoints(
+        self, caller: CallerAddress, reception: Reception, acceptor: Acceptor
+    ) -> Endpoints:
         return Endpoints(
-            Acceptor(
-                self._store, reception, self._tallies, wake_dispatch=self._dispatch_wanted.set
-            ),
+            acceptor,
             Previewer(self._store, reception, self._numbering),
             caller,
             self.metrics,

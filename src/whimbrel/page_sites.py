@@ -5,16 +5,18 @@ keeps what is for everybody: the reference, and the generator if it is public.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
+from whimbrel.flow.narrative import Accounts
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
 from whimbrel.flow.overview import Overview
 from whimbrel.flow.partner_directory import PartnerDirectory
+from whimbrel.flow.resend import Resender
 from whimbrel.flow.sender_lines import Lines
 from whimbrel.http_out import Http
 from whimbrel.settings import Settings
@@ -26,6 +28,7 @@ from whimbrel.web.console.guard import Guard
 from whimbrel.web.console.inbound import InboundPage
 from whimbrel.web.console.links import LinkPages
 from whimbrel.web.console.live import Live, Sampler
+from whimbrel.web.console.message import MessagePage
 from whimbrel.web.console.messages import MessagesPage
 from whimbrel.web.console.numbering import NumberingPages
 from whimbrel.web.console.operators import OperatorPages
@@ -54,6 +57,10 @@ class PageParts(NamedTuple):
     """The Partners' own, which the generator asks under its own origin."""
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
+    resender: Resender
+    sms_accounts: Accounts
+    """The accounts of SMS senders, by which their pauses are called."""
+    wake_reports: Callable[[], None]
     downstream: Http
     """The client by which reports go to Partners."""
     lines: Lines
@@ -122,6 +129,15 @@ def _console_routes(
         NumberingPages(store, pages),
         SenderPages(parts.settings, parts.lines, store, clock=clock, guard=guard, pages=pages),
         MessagesPage(store, clock, guard, pages),
+        MessagePage(
+            store,
+            clock,
+            guard,
+            pages,
+            parts.resender,
+            accounts=parts.sms_accounts,
+            wake_reports=parts.wake_reports,
+        ),
         InboundPage(store, pages),
         OperatorPages(store, clock, sessions, guard, pages),
         AuditLog(store, pages),

@@ -16,6 +16,7 @@ from whimbrel.channels.whatsapp.connector import WhatsappConnector
 from whimbrel.clock import Clock
 from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import MoMessage, Receipt
+from whimbrel.flow.sender_accounts import senders_of
 from whimbrel.flow.sender_lines import SenderLine
 from whimbrel.http_out import AddressRule, Http, HttpOut
 from whimbrel.settings import Settings, SmppAccount, WhatsappAccount
@@ -137,10 +138,7 @@ class Upstream:
 
     def senders(self) -> dict[Channel, frozenset[str]]:
         """Return the senders' names by channel."""
-        return {
-            channel: frozenset(sender for other, sender in self.lines if other is channel)
-            for channel in Channel
-        }
+        return senders_of(self._settings)
 
     def _whatsapp(self, account: WhatsappAccount) -> SenderLine:
         timeout = self._settings.dispatch.submit_timeout_seconds

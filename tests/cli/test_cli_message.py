@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.cli.conftest import Cli, Keep
+from tests.cli.conftest import ACCOUNT, Cli, Keep
 from tests.store.test_clicks import a_click, record
 from tests.store.test_short_urls import LONG, uids_of, with_draft
 from tests.support import builders
 from tests.support.builders import Database
 from tests.support.clock import START
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND, SystemClock
-from whimbrel.domain.chain import Again, NoAnswer, Refused, Taken
+from whimbrel.domain.chain import Again, Named, NoAnswer, Refused, Taken
 from whimbrel.domain.chain_id import accepted_since
-from whimbrel.domain.content import Image, Text
+from whimbrel.domain.content import Channel, Image, Text
 from whimbrel.domain.schedule import Schedule
 from whimbrel.domain.short_url import Draft, ShortUrlRules
 from whimbrel.domain.status import ErrorCode, LinkState
@@ -23,10 +23,19 @@ from whimbrel.store.reports import (
     claim_reports,
     record_report_attempts,
 )
+from whimbrel.store.senders import SenderPause, pause_senders
 from whimbrel.store.sqlite import SqliteStore
 from whimbrel.store.submits import SubmitRecord, record_submits
 from whimbrel.store.timers import Tick, settle_limbo
 
+FAR = START + 3_650 * DAY
+SMSC = {
+    "host": "127.0.0.1",
+    "port": 9,
+    "system_id": "x",
+    "password": "x",
+    "senders": ["WHIMBREL"],
+}
 CODE = "Your code is 4711"
 NEXT_ATTEMPT = "next attempt 2026-11-23 02:14:25.000Z"
 
@@ -235,6 +244,95 @@ def test_a_message_that_is_not_there_is_named(cli: Cli) -> None:
 @pytest.mark.parametrize("number", ["0", "-1", str(1 << 53), "1" * 30, "wamid.1"])
 def test_what_is_no_message_number_is_a_misuse(cli: Cli, number: str) -> None:
     assert "MTNUM" in cli.misused("message", "show", "--", number)
+
+
+def test_what_is_a_default_is_said_to_be(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    link = {"named": Named.LIFETIME}
+    keep(lambda store: builders.accept(store, builders.a_chain(link=link)))
+
+    shown = cli.good("message", "show", "1").output
+
+    assert "  WHATSAPP from WHIMBREL (default): queued, attempts 0, lifetime 86400 s\n" in shown
+
+
+def test_a_sender_that_rests_is_told_with_its_reason(cli: Cli, keep: Keep) -> None:
+    cli.configure({"whatsapp.main": ACCOUNT, "smpp.main": SMSC})
+    cli.good("partner", "add", "shop")
+    link = {"channel": Channel.SMS, "due_at": START, "expires_at": FAR}
+    keep(lambda store: builders.accept(store, builders.a_chain(link=link)))
+    pause = SenderPause("SMS", "main", START, START + MINUTE, 0, "no [connection]", START)
+    keep(lambda store: store.write(pause_senders, pause))
+
+    shown = cli.good("message", "show", "1").output
+
+    since, until = "2026-11-23 02:13:20.000Z", "2026-11-23 02:14:20.000Z"
+    told = f"paused since {since}, and is tried again at {until}: no [connection]"
+    assert f"  its sender is {told}\n" in shown
+
+
+def test_what_is_not_sent_is_called_off(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+    keep(lambda store: builders.accept(store, builders.a_cascade({}, {}, {})))
+    keep(builders.claim)
+
+    assert cli.good("message", "cancel", "1").output.splitlines() == [
+        "1: left alone: submitting",
+        "2: cancelled, and its Partner is told status 5, errorCode 10",
+        "3: cancelled, and its Partner is told status 5, errorCode 10",
+    ]
+    shown = cli.good("message", "show", "1").output
+    assert shown.count("cancelled (10 filtered)") == 4  # of the links, and in the timeline
+    again = cli("message", "cancel", "1")
+    assert again.code == 1
+    assert "nothing of message 1 waits to be sent: nothing was cancelled" in again.errors
+    database = Database(cli.folder / "whimbrel.db")
+    assert (
+        database.rows("SELECT operator, action, subject FROM audit")
+        == [("whimbrel", "message.cancel", "1")] * 2
+    )
+
+
+def test_one_that_was_tried_before_may_have_gone(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop")
+
+    async def give_back(store: SqliteStore) -> None:
+        await builders.accept(store, builders.a_chain())
+        await builders.claim(store)
+        await builders.answer(store, Again(1, START, FAR))
+
+    keep(give_back)
+    told = cli.good("message", "cancel", "1").output
+    assert "errorCode 10; an earlier attempt may have gone\n" in told
+
+
+def test_a_message_is_sent_again_as_a_new_one(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop", "--sender", "WHIMBREL")
+    keep(lambda store: builders.accept(store, builders.a_chain(link={"content": Text(CODE)})))
+
+    told = cli.good("message", "resend", "1").output
+    number = told.removeprefix("Accepted as ").removesuffix(".\n")
+
+    shown = cli.good("message", "show", number, "--with-text").output
+    assert f"text: {CODE}" in shown
+    assert "request resend of 1 by whimbrel" in shown
+    database = Database(cli.folder / "whimbrel.db")
+    assert database.rows("SELECT token FROM nodes") == [(None,)]  # its place is free again
+    [(action, details)] = database.rows("SELECT action, details FROM audit")
+    assert action == "message.resend"
+    assert number in details
+
+
+def test_why_it_cannot_be_is_told(cli: Cli, keep: Keep) -> None:
+    cli.good("partner", "add", "shop", "--sender", "WHIMBREL")
+    keep(lambda store: builders.accept(store, builders.a_chain()))
+
+    assert "there is no message 9" in cli.refused("message", "resend", "9")
+    assert "no message at this place" in cli.refused("message", "resend", "1", "--from", "2")
+    cli.good("partner", "disable", "shop")
+    told = cli.refused("message", "resend", "1")
+    assert told == "whimbrel: message 1 cannot be sent again: its Partner is disabled\n"
+    assert "there is no message 9" in cli.refused("message", "cancel", "9")
 
 
 async def without_content(store: SqliteStore) -> None:

@@ -30,6 +30,8 @@ def test_every_noun_s_file_is_named() -> None:
         "sending_hours",
         "db_check",
         "db_progress",
+        "message_resend",
+        "message_story",
     }
     files = {module.name for module in pkgutil.iter_modules(command_line.__path__)}
     assert files - beside == set(command_line.NOUNS)

@@ -22,7 +22,7 @@ ENDS = START + HOUR  # of every unsettled link's lifetime here
 NOW = START + MINUTE
 MISSED = [S.FAILED, S.EXPIRED]
 UNSENT = [S.HELD, S.QUEUED]
-SENT = [state for state in S if state not in {S.HELD, S.QUEUED, S.SPARED}]
+SENT = [state for state in S if state not in {S.HELD, S.QUEUED, S.SPARED, S.CANCELLED}]
 
 
 def a_chain_of(*states: LinkState, goal: LinkState = S.DELIVERED) -> list[Link]:
@@ -61,6 +61,7 @@ FIRST = {
     S.SUBMITTED: (S.HELD, S.HELD, S.HELD),
     S.SENT: (S.HELD, S.HELD, S.HELD),
     S.FAILED: (S.QUEUED, S.QUEUED, S.QUEUED),
+    S.CANCELLED: (S.HELD, S.HELD, S.HELD),
     S.EXPIRED: (S.QUEUED, S.QUEUED, S.QUEUED),
     S.DELIVERED: (S.SPARED, S.HELD, S.QUEUED),
     S.READ: (S.SPARED, S.SPARED, S.SPARED),

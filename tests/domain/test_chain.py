@@ -15,6 +15,7 @@ from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.chain import (
     Again,
     Bypassed,
+    Cancelled,
     Event,
     GraceOver,
     LifetimeOver,
@@ -42,7 +43,7 @@ ATTEMPT = 2
 EARLIER = ATTEMPT - 1
 
 UNSETTLED = [state for state in S if S.HELD < state < FIRST_SETTLED]
-UNDELIVERED = [S.FAILED, S.SPARED, S.EXPIRED]
+UNDELIVERED = [S.FAILED, S.SPARED, S.CANCELLED, S.EXPIRED]
 IN_FLIGHT = [S.SUBMITTING, S.UNSURE]
 
 
@@ -88,6 +89,7 @@ EVENTS: dict[str, tuple[Event, dict[LinkState, LinkState]]] = {
         becoming(S.EXPIRED, [state for state in UNSETTLED if state is not S.SUBMITTING]),
     ),
     "bypassed": (Bypassed(NOW), {S.QUEUED: S.FAILED}),
+    "cancelled": (Cancelled(NOW), becoming(S.CANCELLED, [S.HELD, S.QUEUED])),
     "lifetime over, a millisecond early": (LifetimeOver(NOW - 1), {}),
     "sent": (
         Seen(ATTEMPT, S.SENT, NOW),
@@ -197,6 +199,12 @@ def test_a_lifetime_that_ran_out_is_a_timeout() -> None:
     assert (link.error_code, link.done_at) == (ErrorCode.TIMEOUT, LATER)
 
 
+@pytest.mark.parametrize("state", [S.HELD, S.QUEUED])
+def test_what_is_called_off_ends_as_filtered(state: LinkState) -> None:
+    link = move(in_state(state), Cancelled(LATER))
+    assert (link.error_code, link.done_at) == (ErrorCode.FILTERED, LATER)
+
+
 @pytest.mark.parametrize("verdict", [V.LONG, V.UNWANTED, V.SPENT])
 def test_what_may_have_gone_ends_as_unknown(verdict: Verdict) -> None:
     link = move(in_state(S.UNSURE), GraceOver(NOW, verdict))
@@ -255,6 +263,7 @@ class Journey:
 def happenings(draw: st.DrawFn) -> list[tuple[str, int, Any]]:
     """Claims, answers, timers and receipts of this attempt or of one before it."""
     kinds = ["claim", "taken", "refused", "again", "put back", "no answer", "grace", "lifetime"]
+    kinds += ["cancelled"]
     one = st.tuples(
         st.sampled_from([*kinds, *(["seen"] * 6)]),
         st.integers(0, 2),
@@ -273,6 +282,7 @@ def event_of(kind: str, attempt: int, at: int, word: LinkState, again: bool) -> 
         "no answer": NoAnswer(attempt, at, at + 1),
         "grace": GraceOver(at, V.SHORT if again else V.LONG),
         "lifetime": LifetimeOver(at),
+        "cancelled": Cancelled(at),
         "seen": Seen(attempt, word, at, retry_at=retry_at),
     }
     return events[kind]

@@ -44,6 +44,7 @@ TELLS = {
     LinkState.SENT: {_N: (0,), 0: (), 5: (), 2: (), 9: ()},
     LinkState.FAILED: {_N: (5,), 0: (5,), 5: (), 2: (), 9: ()},
     LinkState.SPARED: {_N: (), 0: (), 5: (), 2: (), 9: ()},
+    LinkState.CANCELLED: {_N: (5,), 0: (5,), 5: (), 2: (), 9: ()},
     LinkState.EXPIRED: {_N: (5,), 0: (5,), 5: (), 2: (), 9: ()},
     LinkState.DELIVERED: {_N: (0, 2), 0: (2,), 5: (2,), 2: (), 9: ()},
     LinkState.READ: {_N: (0, 2, 9), 0: (2, 9), 5: (2, 9), 2: (9,), 9: ()},

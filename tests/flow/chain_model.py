@@ -24,6 +24,7 @@ Word = Literal[
     "sent",
     "failed",
     "spared",
+    "cancelled",
     "expired",
     "delivered",
     "read",
@@ -244,6 +245,13 @@ class ModelChain:
         step.word, step.patience = "unsure", until
         step.unanswered.add(step.attempt)
 
+    def cancelled(self) -> list[int]:
+        """Somebody calls off what has not been sent; the places of what was."""
+        waiting = [n for n, step in enumerate(self.steps) if step.word in {"waiting", "ready"}]
+        for position in waiting:
+            self._become(position, "cancelled")
+        return waiting
+
     def blocked(self, channel: str, before: int, now: int) -> None:
         """The channel's sender has taken nothing since `before`, and longer."""
         for position, step in enumerate(self.steps):
@@ -319,6 +327,7 @@ class ModelChain:
             "sent": (0,),
             "failed": (5,),
             "expired": (5,),
+            "cancelled": (5,),
             "delivered": (0, 2),
             "read": (0, 2, 9),
         }[word]

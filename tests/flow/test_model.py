@@ -44,6 +44,7 @@ from whimbrel.domain.status import LinkState
 from whimbrel.domain.unanswered import Unanswered
 from whimbrel.flow import password_checks
 from whimbrel.flow.sender_lines import SenderLine
+from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.chains import last_chain_id
 from whimbrel.store.senders import paused_senders
 from whimbrel.store.sqlite import SqliteStore
@@ -63,6 +64,7 @@ WORDS: dict[LinkState, Word] = {
     S.SENT: "sent",
     S.FAILED: "failed",
     S.SPARED: "spared",
+    S.CANCELLED: "cancelled",
     S.EXPIRED: "expired",
     S.DELIVERED: "delivered",
     S.READ: "read",
@@ -295,6 +297,22 @@ class Chains(RuleBasedStateMachine):
         """The operator changes what becomes of what may have gone."""
         self.rule = rule
         self.run(self._configure())
+
+    @precondition(lambda self: not all(model.is_settled for model in self.models.values()))
+    @rule(data=st.data(), serves=st.booleans())
+    def cancel(self, data: st.DataObject, serves: bool) -> None:
+        """The operator calls a chain off, while something of it may be under way."""
+        if serves:
+            self.dispatch()
+        open_ones = [n for n, model in self.models.items() if not model.is_settled]
+        if not open_ones:
+            return
+        chain_id = data.draw(st.sampled_from(open_ones))
+        assert self.run(self._cancel(chain_id)) == self.models[chain_id].cancelled()
+
+    async def _cancel(self, chain_id: int) -> list[int]:
+        told = await self.store.write(cancel_chains, Cancellation(chain_id, self.now))
+        return [one.link_id & 15 for one in told or () if one.is_new]
 
     # Dispatch
 

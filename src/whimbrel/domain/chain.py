@@ -5,6 +5,7 @@ within one transaction.
 """
 
 from collections.abc import Mapping
+from enum import IntFlag
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,6 +16,14 @@ from whimbrel.domain.content import Channel, Content
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import FIRST_SETTLED, MOVES, ErrorCode, LinkState
 from whimbrel.domain.unanswered import Verdict
+
+
+class Named(IntFlag):
+    """What a request named by itself; the rest is its Partner's default."""
+
+    NOTHING = 0
+    SENDER = 1
+    LIFETIME = 2
 
 
 class NewLink(Struct, frozen=True, kw_only=True):
@@ -37,6 +46,8 @@ class NewLink(Struct, frozen=True, kw_only=True):
     """HELD behind another link."""
     satisfied_by: LinkState | None = None
     """DELIVERED or READ: what saves it from falling through; None: no link stands behind it."""
+    named: Named | None = None
+    """Which of its terms the request named; None: not known."""
 
 
 class Chain(Struct, frozen=True, kw_only=True):
@@ -168,6 +179,12 @@ class Bypassed(Struct, frozen=True):
     at: int
 
 
+class Cancelled(Struct, frozen=True):
+    """Somebody called off what has not been sent."""
+
+    at: int
+
+
 class Seen(Struct, frozen=True):
     """A receipt: the channel says what became of an attempt."""
 
@@ -181,8 +198,21 @@ class Seen(Struct, frozen=True):
     """With FAILED: the channel gave it back, and it is worth another attempt then."""
 
 
-Event = Taken | Refused | Again | PutBack | NoAnswer | GraceOver | LifetimeOver | Bypassed | Seen
+Event = (
+    Taken
+    | Refused
+    | Again
+    | PutBack
+    | NoAnswer
+    | GraceOver
+    | LifetimeOver
+    | Bypassed
+    | Cancelled
+    | Seen
+)
 
+CANCELLABLE = frozenset({LinkState.HELD, LinkState.QUEUED})
+"""Where a link can still be called off."""
 _IN_FLIGHT = frozenset({LinkState.SUBMITTING, LinkState.UNSURE})
 
 
@@ -197,8 +227,8 @@ def move(link: Link, event: Event) -> Link:  # noqa: PLR0911 - one return an eve
             return _expired(link, at)
         case GraceOver() if link.state is LinkState.UNSURE:
             return _given_up_on(link, event)
-        case Bypassed(at) if link.state is LinkState.QUEUED:
-            return replace(link, state=LinkState.FAILED, done_at=at, error_code=ErrorCode.UNROUTED)
+        case Bypassed() | Cancelled():
+            return _ended_unsent(link, event)
         case NoAnswer(attempt, _, until) if link.state is LinkState.SUBMITTING:
             if attempt == link.attempt:
                 return replace(link, state=LinkState.UNSURE, due_at=until)
@@ -215,6 +245,17 @@ def _not_taken(link: Link, event: Refused | Again | PutBack) -> Link:
         return replace(link, state=LinkState.FAILED, done_at=event.at, error_code=error_code)
     again = replace(link, state=LinkState.QUEUED, due_at=event.due_at, closes_at=event.closes_at)
     return replace(again, attempt=link.attempt - 1) if isinstance(event, PutBack) else again
+
+
+def _ended_unsent(link: Link, event: Bypassed | Cancelled) -> Link:
+    """End a link that waits; nobody but the channel ends one that is on its way."""
+    if isinstance(event, Cancelled) and link.state in CANCELLABLE:
+        state, error_code = LinkState.CANCELLED, ErrorCode.FILTERED
+    elif isinstance(event, Bypassed) and link.state is LinkState.QUEUED:
+        state, error_code = LinkState.FAILED, ErrorCode.UNROUTED
+    else:
+        return link
+    return replace(link, state=state, done_at=event.at, error_code=error_code)
 
 
 def _given_up_on(link: Link, event: GraceOver) -> Link:

@@ -40,6 +40,14 @@ def report_pause(attempt: int, chance: float) -> int | None:
     return round(REPORT_PAUSES[attempt - 1] * (1 + _REPORT_JITTER * chance))
 
 
+def report_attempts_left(failures: int, next_at: int) -> tuple[int, int]:
+    """Return how many attempts a report has left, and when the last will be at the soonest.
+
+    `failures` were counted so far, and the next attempt is at `next_at` (milliseconds UTC).
+    """
+    return len(REPORT_PAUSES) + 1 - failures, next_at + sum(REPORT_PAUSES[failures:])
+
+
 def upstream_pause(attempt: int, chance: float) -> int:
     """Return the pause after a fault of the channel: 2 s, doubled, full jitter, 5 min at most."""
     return round(_doubled(_UPSTREAM_FIRST, _UPSTREAM_CAP, attempt) * chance)

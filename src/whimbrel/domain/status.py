@@ -31,6 +31,8 @@ class LinkState(IntEnum):
     """The channel refused it, or gave it up, for good."""
     SPARED = 55
     """Not sent, since a link before it has reached its goal."""
+    CANCELLED = 57
+    """Not sent, since somebody called it off; nothing behind it goes either."""
     EXPIRED = 60
     """Its lifetime or its deadline passed first."""
     DELIVERED = 70
@@ -42,7 +44,7 @@ class LinkState(IntEnum):
 S = LinkState
 MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
     {
-        S.HELD: frozenset({S.QUEUED, S.SPARED}),
+        S.HELD: frozenset({S.QUEUED, S.SPARED, S.CANCELLED}),
         S.QUEUED: frozenset(
             {
                 S.SUBMITTING,
@@ -50,6 +52,7 @@ MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
                 S.SENT,
                 S.FAILED,
                 S.SPARED,
+                S.CANCELLED,
                 S.EXPIRED,
                 S.DELIVERED,
                 S.READ,
@@ -65,13 +68,14 @@ MOVES: MappingProxyType[LinkState, frozenset[LinkState]] = MappingProxyType(
         S.SENT: frozenset({S.QUEUED, S.FAILED, S.EXPIRED, S.DELIVERED, S.READ}),
         S.FAILED: frozenset({S.DELIVERED, S.READ}),
         S.SPARED: frozenset({S.DELIVERED, S.READ}),
+        S.CANCELLED: frozenset({S.DELIVERED, S.READ}),
         S.EXPIRED: frozenset({S.DELIVERED, S.READ}),
         S.DELIVERED: frozenset({S.READ}),
         S.READ: frozenset(),
     }
 )
 """From each state, where a link may go. A move to `QUEUED` is another attempt, or the first of a
-held link; a spared link can turn out to have gone in an attempt that had no answer."""
+held link; a spared or cancelled one can turn out to have gone in an attempt without an answer."""
 del S
 
 FIRST_SETTLED = LinkState.FAILED
@@ -118,6 +122,7 @@ _TOLD_BY = MappingProxyType(
         LinkState.SUBMITTED: (Status.HANDED_OVER,),
         LinkState.SENT: (Status.HANDED_OVER,),
         LinkState.FAILED: (Status.UNDELIVERED,),
+        LinkState.CANCELLED: (Status.UNDELIVERED,),
         LinkState.EXPIRED: (Status.UNDELIVERED,),
         LinkState.DELIVERED: (Status.HANDED_OVER, Status.DELIVERED),
         LinkState.READ: (Status.HANDED_OVER, Status.DELIVERED, Status.READ),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from whimbrel.domain.chain import Chain
+from whimbrel.domain.partner import Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode
 from whimbrel.domain.request import SendRequest
 from whimbrel.flow.reception import RETRY_AFTER, Reception
@@ -43,6 +44,15 @@ class Acceptor:
         received = await self._reception.receive(request, address, request_id, self._keep)
         self._wake_dispatch()
         return Answer(received.accepted.chain_id, request.partner_ref)
+
+    async def accept_again(self, request: SendRequest, partner: Partner, request_id: str) -> int:
+        """Take what an operator sends once more for a Partner; return its number.
+
+        Raises `Refusal`; then nothing was stored.
+        """
+        received = await self._reception.receive_again(request, partner, request_id, self._keep)
+        self._wake_dispatch()
+        return received.accepted.chain_id
 
     async def _keep(self, chain: Chain) -> Accepted:
         try:

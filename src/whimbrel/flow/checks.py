@@ -103,6 +103,7 @@ def _links(
             closes_at=None if held else closes_at,
             expires_at=NEVER if held else ends_at,
             satisfied_by=message.satisfied_by,
+            named=message.named,
         )
 
 

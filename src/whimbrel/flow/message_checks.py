@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from whimbrel.domain import ttl
+from whimbrel.domain.chain import Named
 from whimbrel.domain.content import BadContent, Channel, Content, Image, Text, check_text
 from whimbrel.domain.partner import Partner
 from whimbrel.domain.refusal import Refusal, RefusalCode, refuse, refuse_shape
@@ -52,13 +53,17 @@ class CheckedMessage(NamedTuple):
     lifetime: int = 0
     """In milliseconds; 0 until `check_ttl` has told it."""
     satisfied_by: LinkState | None = None
+    named: Named = Named.NOTHING
+    """What of it is not its Partner's default."""
 
 
 def check_message(message: MessageRequest, path: str, terms: Terms) -> CheckedMessage:
     """Check type, content and sender. Raises `Refusal` 9, 4 or 7."""
     channel = _check_type(message, path, terms)
     content = _check_content(message, path, channel, terms.short_in(message))
-    return CheckedMessage(channel, content, _check_sender(message, path, channel, terms))
+    sender = _check_sender(message, path, channel, terms)
+    named = Named.SENDER if message.service_number else Named.NOTHING
+    return CheckedMessage(channel, content, sender, named=named)
 
 
 def _check_type(message: MessageRequest, path: str, terms: Terms) -> Channel:
@@ -171,5 +176,5 @@ def check_ttl(
     except ttl.BadTtl as error:
         refuse(RefusalCode.INVALID_TTL, f"{path}.data.{error.member}", str(error))
     if lifetime is None:
-        lifetime = terms.partner.default_lifetime(channel)
-    return checked._replace(lifetime=lifetime)
+        return checked._replace(lifetime=terms.partner.default_lifetime(channel))
+    return checked._replace(lifetime=lifetime, named=checked.named | Named.LIFETIME)

@@ -7,6 +7,8 @@ to less, or in another order, than the real thing (`protocol.md`, section 8).
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from whimbrel.clock import Clock
 from whimbrel.domain.chain import Chain
 from whimbrel.domain.chain_id import ChainIds, NumbersUsedUp
@@ -68,15 +70,31 @@ class Reception:
         partner = await self._gatekeeper.admit(request.login, request.password, address)
         with self._gatekeeper.under_way(partner):
             chain = self.checked(request, partner, self._senders, request_id)
-            if self._store.waiting >= self._queue_limit:
-                raise Refusal(
-                    RefusalCode.SERVICE_UNAVAILABLE,
-                    "The gateway has more to store than it can now; nothing was accepted.",
-                    retry_after=RETRY_AFTER,
-                )
+            self._refuse_if_busy()
             accepted = await ends_at(chain)
         _refuse_duplicate(accepted, partner)
         return Received(partner, chain, accepted)
+
+    async def receive_again(
+        self, request: SendRequest, partner: Partner, request_id: str, ends_at: _EndsAt
+    ) -> Received:
+        """Lead to its end what an operator sends once more for a Partner. Raises `Refusal`.
+
+        Nobody's password is asked for, and no limit of the Partner's; that it repeats another is
+        what is wanted.
+        """
+        checked = self.checked(request, partner, self._senders, request_id)
+        chain = replace(checked, content_key=None, content_window=0)
+        self._refuse_if_busy()
+        return Received(partner, chain, await ends_at(chain))
+
+    def _refuse_if_busy(self) -> None:
+        if self._store.waiting >= self._queue_limit:
+            raise Refusal(
+                RefusalCode.SERVICE_UNAVAILABLE,
+                "The gateway has more to store than it can now; nothing was accepted.",
+                retry_after=RETRY_AFTER,
+            )
 
     def checked(
         self, request: SendRequest, partner: Partner, senders: Senders, request_id: str

@@ -22,9 +22,9 @@ ON CONFLICT DO NOTHING RETURNING chain_id
 """)
 _INSERT_LINK = Statement("""
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
-    attempt, due_at, closes_at, expires_at, error_code, satisfied_by, short_uids)
+    attempt, due_at, closes_at, expires_at, error_code, satisfied_by, short_uids, named)
 VALUES (:link_id, :chain_id, :lane, :channel, :sender, :text, :image_url, :ttl, :state, :told,
-    0, :due_at, :closes_at, :expires_at, :error_code, :satisfied_by, :short_uids)
+    0, :due_at, :closes_at, :expires_at, :error_code, :satisfied_by, :short_uids, :named)
 """)
 _BY_REF = Statement(
     "SELECT chain_id FROM chains WHERE partner_id = :partner_id AND dedupe_ref = :dedupe_ref"
@@ -154,6 +154,7 @@ def _link_params(chain: Chain, link: NewLink, filled: FilledDraft | None) -> Par
         ErrorCode.NONE,
         link.satisfied_by,
         " ".join(filled.uids) if filled else None,
+        link.named,
     )
 
 

@@ -8,11 +8,12 @@ from whimbrel.domain.chain_id import links_of
 from whimbrel.domain.partner import Profile
 from whimbrel.domain.unanswered import Unanswered
 from whimbrel.store.engine import Ask, Row, Statement, Steps, ask_one
+from whimbrel.store.senders import SenderPause, paused_senders
 from whimbrel.store.submits import NO_ANSWER
 
 _CHAIN = Statement("""
-SELECT c.chain_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery, c.notify_url,
-    c.extra_param, c.schedule, c.accepted_at, c.request_id, c.content_removed_at
+SELECT c.chain_id, c.partner_id, p.login, c.partner_ref, c.dest_addr, c.registered_delivery,
+    c.notify_url, c.extra_param, c.schedule, c.accepted_at, c.request_id, c.content_removed_at
 FROM chains c JOIN partners p ON p.partner_id = c.partner_id WHERE c.chain_id = :chain_id
 """)
 _PROFILE = Statement("""
@@ -21,7 +22,7 @@ WHERE c.chain_id = :chain_id
 """)
 _LINKS = Statement("""
 SELECT link_id, channel, sender, text, image_url, ttl, state, attempt, attempted_at, due_at,
-    expires_at, submitted_at, done_at, provider_id, error_code, satisfied_by,
+    closes_at, expires_at, submitted_at, done_at, provider_id, error_code, satisfied_by, named,
     short_uids
 FROM links WHERE link_id >= :first AND link_id <= :last ORDER BY link_id
 """)
@@ -39,7 +40,7 @@ FROM receipts WHERE link_id >= :first AND link_id <= :last ORDER BY received_at,
 """)
 _REPORTS = Statement("""
 SELECT r.report_id, r.link_id, r.status, r.lane, r.state, r.next_at, r.attempts, r.created_at,
-    r.error_code
+    r.error_code, r.failures, r.node_id
 FROM reports r WHERE r.link_id >= :first AND r.link_id <= :last ORDER BY r.report_id
 """)
 _SHORT_URLS = Statement("""
@@ -76,6 +77,8 @@ class Story(NamedTuple):
     """Visits of those among them that nobody else has; the first thousand."""
     unanswered: Unanswered
     """What its Partner wants now of a link that may have gone, and of which nothing is heard."""
+    pauses: list[SenderPause]
+    """The senders that rest now, of whatever message."""
 
     def silent(self, link_id: int) -> int:
         """Count the submits of a link that had neither an answer nor a receipt."""
@@ -100,6 +103,7 @@ class Story(NamedTuple):
 def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
     """Collect the history of each chain; None where there is no such chain."""
     stories: list[Story | None] = []
+    pauses = yield from paused_senders([None])
     for chain_id in chain_ids:
         chains = yield from ask_one(_CHAIN, chain_id)
         if not chains:
@@ -128,6 +132,7 @@ def tell_stories(chain_ids: list[int]) -> Steps[list[Story | None]]:
                 _named(_SHORT_URLS, [row for rows in short_urls for row in rows]),
                 _named(_CLICKS, clicks),
                 msgspec.json.decode(profiles[0][0], type=Profile).unanswered,
+                pauses[0],
             )
         )
     return stories

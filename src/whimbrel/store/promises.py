@@ -75,7 +75,7 @@ WHERE l.link_id >= CAST(:first AS bigint) * 16 AND ((l.link_id >> 4) <> l.chain_
         "a held link waits for one before it that can still reach its goal",
         """
 SELECT 'link', l.link_id FROM links l LEFT JOIN links before ON before.link_id = l.link_id - 1
-WHERE l.state = -10 AND ((l.link_id & 15) = 0 OR before.state IN (50, 55, 60)
+WHERE l.state = -10 AND ((l.link_id & 15) = 0 OR before.state IN (50, 55, 57, 60)
     OR (before.state >= 70 AND before.state >= before.satisfied_by))""",
     ),
     _promise(

@@ -111,6 +111,7 @@ links = Table(
     Column("satisfied_by", SmallInteger),
     Column("short_uids", Text),
     Column("node_id", SmallInteger),
+    Column("named", SmallInteger),
     Index("links_held", "due_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index("links_due", "lane", "due_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("links_passable", "lane", "due_at", sqlite_where=_PASSABLE, postgresql_where=_PASSABLE),

@@ -28,6 +28,7 @@ WHERE excluded.outcome <> 'no answer' OR submits.outcome = 'no answer'
 
 
 NO_ANSWER = "no answer"
+REFUSED = "refused"
 INTERRUPTED = "the gateway stopped, or lost its lease, before the answer came"
 
 
@@ -104,7 +105,7 @@ def outcome_of(event: Event) -> str:
         case Taken():
             return "submitted"
         case Refused():
-            return "refused"
+            return REFUSED
         case Again():
             return "not sent"
         case _:

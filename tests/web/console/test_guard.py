@@ -39,7 +39,10 @@ def every_page(monkeypatch: pytest.MonkeyPatch) -> list[Page]:
 
 def _path(page: Page) -> str:
     """A path of a page, whatever its parameters."""
-    parts = [("x" if "{" in part else part) for part in page.path.split("/")]
+    numbered = page.path.replace(":int}", "}1")
+    parts = [
+        (part.partition("}")[2] or "x" if "{" in part else part) for part in numbered.split("/")
+    ]
     return "/".join(parts)
 
 

@@ -23,7 +23,8 @@ from whimbrel.web.console.search_form import (
     read_search,
     readings_of,
 )
-from whimbrel.web.console.search_words import FIELD_NAMES, STATES
+from whimbrel.web.console.search_words import FIELD_NAMES
+from whimbrel.web.console.state_names import STATES
 from whimbrel.web.pages.forms import read_form
 from whimbrel.web.pages.preferences import preferences_of
 from whimbrel.web.pages.rendering import Pages
@@ -71,12 +72,13 @@ class MessagesPage:
         if len(text) > _LONGEST_TEXT:
             wrong["q"] = phrase("This is longer than anything that is kept.")
         if wrong:
-            return self._answer(request, text, Shown(asked, SearchPage([], None, None)), wrong)
+            shown = Shown(asked, SearchPage([], None, None))
+            return self._answer(request, text, asked.typed, shown, wrong)
         if text:
             shown = await self._read(asked, text)
         else:
             shown = Shown(asked, await self._searcher.page(asked.criteria, _cursor(fields), _SIZE))
-        return self._answer(request, text, shown, wrong)
+        return self._answer(request, text, asked.typed, shown, wrong)
 
     async def export(self, request: Request) -> Response:
         """Send what was found as a file, as far back as there is anything; it is noted who did."""
@@ -122,7 +124,12 @@ class MessagesPage:
         return best._replace(others=tuple(others))
 
     def _answer(
-        self, request: Request, text: str, shown: Shown, wrong: Mapping[str, str]
+        self,
+        request: Request,
+        text: str,
+        typed: Mapping[str, str],
+        shown: Shown,
+        wrong: Mapping[str, str],
     ) -> Response:
         # htmx shows no answer that says that something was wrong with the request.
         status = 400 if wrong and request.headers.get("hx-request") != "true" else 200
@@ -132,7 +139,7 @@ class MessagesPage:
             status=status,
             path=PATH,
             text=text,
-            typed=read_search(request.query_params, preferences_of(request).zone).typed,
+            typed=typed,
             asked=shown.asked,
             found=shown.found,
             reading=shown.reading,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0014"
-down_revision = "r0012"
+down_revision = "r0013"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _UNENDED, _DEAD = sa.text("ended_at IS NULL"), sa.text("state = 3")
