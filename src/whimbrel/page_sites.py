@@ -17,6 +17,7 @@ from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
 from whimbrel.flow.overview import Overview
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.resend import Resender
+from whimbrel.flow.tallies import Tallies
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
 from whimbrel.web.api import Endpoints
@@ -52,6 +53,7 @@ class PageParts(NamedTuple):
     resender: Resender
     sms_accounts: Lines
     """The accounts of SMS senders, by which their pauses are called."""
+    tallies: Tallies
     wake_reports: Callable[[], None]
 
 
@@ -117,6 +119,7 @@ def _console_routes(
             pages,
             parts.resender,
             lines=parts.sms_accounts,
+            tallies=parts.tallies,
             wake_reports=parts.wake_reports,
         ),
         InboundPage(store, pages),
