@@ -29,6 +29,7 @@ from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.partner_pace import OwnPace, SharedPace
 from whimbrel.flow.preview import Previewer
 from whimbrel.flow.reception import Reception
+from whimbrel.flow.redelivery import Redeliveries
 from whimbrel.flow.report import Reporter
 from whimbrel.flow.resend import Resender
 from whimbrel.flow.retention import Retention
@@ -62,6 +63,7 @@ _SWEEP_SECONDS = 5.0
 _CLICKS_SECONDS = 0.25  # what a kill -9 may lose of visits, at most, while the store takes writes
 _TALLIES_SECONDS = 2.0  # what a kill -9 may lose of the overview's figures
 _CLEAN_UP_SECONDS = 10.0
+_REDELIVERY_SECONDS = 0.5  # between the batches of old reports that are to go once more
 _TALLIES_CLEAN_UP_SECONDS = 60.0
 _DRAIN_SECONDS = 15.0  # longer than a report takes; what is not done by then is done after a start
 # How long a stage sleeps if nothing wakes it. Polling carries correctness; where other nodes write,
@@ -192,6 +194,7 @@ class Gateway:
             seat=seat,
             chance=self._edges.chance,
         )
+        self._redeliveries = Redeliveries(store, clock, wake_reports=wake_reports)
         self._timers = Timers(
             store,
             clock,
@@ -247,6 +250,7 @@ class Gateway:
             duty(_TALLIES_CLEAN_UP_SECONDS, self._remove_old_tallies)
         if self._has("reports"):
             stage(self._reporter.step, self._reports_wanted)
+            duty(_REDELIVERY_SECONDS, self._redeliveries.step)
 
     async def stop(self) -> None:
         """Claim nothing more, let what is in flight end and be recorded, then close."""
@@ -295,6 +299,8 @@ class Gateway:
                 sms_accounts=sms_accounts(settings),
                 tallies=self._tallies,
                 wake_reports=self._reports_wanted.set,
+                downstream=self._downstream,
+                lines=self._lines,
             )
         )
         return create_site(

@@ -12,12 +12,14 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from whimbrel.clock import HOUR, MINUTE, Clock
-from whimbrel.flow.narrative import Lines
+from whimbrel.flow.narrative import Accounts
 from whimbrel.flow.operator_sessions import Lifetimes, OperatorSessions
 from whimbrel.flow.overview import Overview
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.resend import Resender
+from whimbrel.flow.sender_lines import Lines
 from whimbrel.flow.tallies import Tallies
+from whimbrel.http_out import Http
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
 from whimbrel.web.api import Endpoints
@@ -25,11 +27,17 @@ from whimbrel.web.caller import CallerAddress
 from whimbrel.web.console.audit_log import AuditLog
 from whimbrel.web.console.guard import Guard
 from whimbrel.web.console.inbound import InboundPage
+from whimbrel.web.console.links import LinkPages
 from whimbrel.web.console.live import Live, Sampler
 from whimbrel.web.console.message import MessagePage
 from whimbrel.web.console.messages import MessagesPage
+from whimbrel.web.console.numbering import NumberingPages
 from whimbrel.web.console.operators import OperatorPages
 from whimbrel.web.console.overview import OverviewPage
+from whimbrel.web.console.partner_deeds import PartnerDeeds
+from whimbrel.web.console.partners import PartnerPages, known_here
+from whimbrel.web.console.reports import ReportPages
+from whimbrel.web.console.senders import SenderPages
 from whimbrel.web.console.signing_in import SigningIn
 from whimbrel.web.console.site import console_routes
 from whimbrel.web.generator import Generator
@@ -51,10 +59,14 @@ class PageParts(NamedTuple):
     stopping: asyncio.Event
     """Set when the process is to end: live streams end then."""
     resender: Resender
-    sms_accounts: Lines
+    sms_accounts: Accounts
     """The accounts of SMS senders, by which their pauses are called."""
     tallies: Tallies
     wake_reports: Callable[[], None]
+    downstream: Http
+    """The client by which reports go to Partners."""
+    lines: Lines
+    """The senders of the settings, as this process has them."""
 
 
 class PageSites:
@@ -106,11 +118,18 @@ def _console_routes(
 ) -> Iterator[BaseRoute]:
     """Yield the console."""
     store, clock = parts.store, parts.clock
+    partners = PartnerPages(store, clock, guard, pages, known_here(parts.settings))
     overview = Overview(store, clock, parts.settings, parts.partners)
     sampler = Sampler(overview, clock)
     live = Live(sampler, parts.stopping)
     subjects = (
         OverviewPage(sampler, live, clock, guard, pages),
+        partners,
+        PartnerDeeds(store, clock, guard, pages, partners=partners, downstream=parts.downstream),
+        ReportPages(store, clock, guard, pages),
+        LinkPages(store, clock, guard, pages),
+        NumberingPages(store, pages),
+        SenderPages(parts.settings, parts.lines, store, clock=clock, guard=guard, pages=pages),
         MessagesPage(store, clock, guard, pages),
         MessagePage(
             store,
@@ -118,7 +137,7 @@ def _console_routes(
             guard,
             pages,
             parts.resender,
-            lines=parts.sms_accounts,
+            accounts=parts.sms_accounts,
             tallies=parts.tallies,
             wake_reports=parts.wake_reports,
         ),

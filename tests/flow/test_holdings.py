@@ -9,7 +9,14 @@ from whimbrel.clock import MINUTE, SECOND
 from whimbrel.domain.content import Channel
 from whimbrel.flow.membership import FENCE_SECONDS, LEASE_SECONDS
 from whimbrel.flow.sender_lines import SenderLine, unheard
-from whimbrel.store.senders import SenderPause, pause_senders, paused_senders, resume_senders
+from whimbrel.store.senders import (
+    Retry,
+    SenderPause,
+    pause_senders,
+    paused_senders,
+    resume_senders,
+    retry_senders,
+)
 from whimbrel.store.sqlite import SqliteStore
 
 W, S = Channel.WHATSAPP, Channel.SMS
@@ -311,6 +318,23 @@ async def test_a_pause_that_another_node_saw_cause_for_is_adopted(
     await store.write(pause_senders, pause)
     await live(clock, node, seconds=1)
     assert node.line("A").pause == pause
+
+
+async def test_a_pause_that_an_operator_has_ended_is_heard_of_once(
+    store: SqliteStore, clock: FakeClock
+) -> None:
+    await store.write(pause_senders, a_pause())
+    [node] = await nodes_with(store, clock, 1)
+    await store.write(retry_senders, Retry(clock.advance(SECOND), W, "A"))
+    woken = node.woken
+    await node.step()
+    line = node.line("A")
+    assert line.pause is not None
+    assert line.pause.paused_until == clock.now()
+    assert node.woken == woken + 1
+    later = line.rest(clock, "190 expired still", None)
+    await node.step()
+    assert line.pause == later, "what the node knows itself is newer"
 
 
 async def test_a_pause_of_before_the_sender_worked_again_is_not(

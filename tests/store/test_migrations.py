@@ -135,6 +135,10 @@ INSERT INTO nodes VALUES (1, 'token', 'one', 'api', '1', 1, 2, 3, 4);
 INSERT INTO holdings VALUES ('SMS', 'main', 0, 1, 5);
 INSERT INTO allowances VALUES (1, 6);
 """,
+    "r0014": f"""
+INSERT INTO redeliveries VALUES (1, 0, 0, 'ann', {START}, NULL);
+INSERT INTO redelivery_lanes VALUES (1, '1/', 10, 5, {START}, 7, NULL);
+""",
     "r0010": f"""
 INSERT INTO operators VALUES (1, 'ann', 'no hash', 'admin', 1, 0, {START});
 INSERT INTO operator_sessions VALUES ('token', 1, '127.0.0.1', 1, 2);

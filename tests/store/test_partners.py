@@ -15,6 +15,7 @@ from whimbrel.store.partners import (
     add_partners,
     all_partners,
     change_partners,
+    find_partners,
     partners_revision,
     remove_partners,
     unsettled_of,
@@ -28,7 +29,7 @@ async def test_a_partner_comes_back_as_it_was_written(store: SqliteStore) -> Non
     partner = a_partner(3, zone="Asia/Vladivostok", rate=2.5, ttl_minutes={"WHATSAPP": 1_440})
     assert await store.write(add_partners, PartnerChange(partner, NOW)) == 3
     stored = await store.read(all_partners, None)
-    assert StoredPartner(partner, removed=False) in stored
+    assert StoredPartner(partner, removed=False, changed_at=NOW) in stored
 
 
 async def test_a_login_is_taken_once(store: SqliteStore) -> None:
@@ -78,3 +79,25 @@ async def test_whatever_the_clock_says(store: SqliteStore, moment: int) -> None:
     before = await store.read(partners_revision, None)
     await store.write(change_partners, PartnerChange(a_partner(1), moment))
     assert await store.read(partners_revision, None) != before
+
+
+async def test_a_partner_is_found_by_its_login(store: SqliteStore) -> None:
+    found = await store.read(find_partners, a_partner(2).login)
+    assert found == StoredPartner(a_partner(2), removed=False, changed_at=START)
+    assert await store.read(find_partners, "nobody") is None
+    await store.write(remove_partners, PartnerChange(a_partner(2), NOW))
+    assert await store.read(find_partners, a_partner(2).login) is None
+
+
+async def test_what_somebody_else_has_changed_meanwhile_is_not_overwritten(
+    store: SqliteStore,
+) -> None:
+    disabled = replace(a_partner(1), disabled=True)
+    assert await store.write(change_partners, PartnerChange(disabled, NOW, seen=START))
+    assert not await store.write(change_partners, PartnerChange(a_partner(1), NOW, seen=START))
+    found = await store.read(find_partners, disabled.login)
+    assert found is not None
+    assert found.partner.disabled
+    assert await store.write(
+        change_partners, PartnerChange(a_partner(1), NOW, seen=found.changed_at)
+    )

@@ -304,18 +304,6 @@ async def test_acknowledged_ones_go_again_only_on_demand(
     assert await all_told(store) == again
 
 
-async def test_a_partners_reports_of_a_time_range_go_again(store: SqliteStore) -> None:
-    for chain_id, moment in [(1, START), (2, START + MINUTE), (3, START + 2 * MINUTE)]:
-        await submit(store, chain_id, f"wamid.{chain_id}", now=moment)
-    for report in await take(store, now=START + DAY // 2):
-        await settle(store, report, R.DEAD)
-    wish = Redelivery(START, partner_id=1, since=START + MINUTE, before=START + 2 * MINUTE)
-    assert await store.write(redeliver_reports, wish) == 1
-    assert [report.chain_id for report in await take(store)] == [2]
-    nobody = Redelivery(START, partner_id=2, since=0, before=START + DAY)
-    assert await store.write(redeliver_reports, nobody) == 0
-
-
 async def test_one_that_was_under_way_meanwhile_waits_behind(
     store: SqliteStore, database: Database
 ) -> None:

@@ -20,11 +20,14 @@ from whimbrel.cli.demo_config import DEMO_CONFIG
 from whimbrel.cli.operator import add_operator
 from whimbrel.cli.partner import add_partner, find_partner, write_partner
 from whimbrel.cli.terminal import CONFIG_NAME, fail, on_store
+from whimbrel.clock import SystemClock
 from whimbrel.domain.content import Channel
 from whimbrel.domain.operator import Role
 from whimbrel.domain.partner import DuplicateControl, Profile
+from whimbrel.flow.partner_rules import BadPartner
 from whimbrel.logs import configure_logs
 from whimbrel.settings import Settings, load, local_host, local_url
+from whimbrel.store.audit import AuditEntry
 from whimbrel.store.engine import Store
 
 app = typer.Typer()
@@ -104,10 +107,13 @@ async def _make_partner(store: Store, receiver_port: int, *, has_sms: bool) -> N
         duplicate_control=DuplicateControl.RETURN,
         report_url=f"http://127.0.0.1:{receiver_port}/reports",
     )
-    if not await add_partner(store, LOGIN, PASSWORD, profile):
+    try:
+        await add_partner(store, LOGIN, PASSWORD, profile)
+    except BadPartner:  # there is one
         known = await find_partner(store, LOGIN)
         moved = replace(known.profile, report_url=profile.report_url)
-        await write_partner(store, replace(known, profile=moved))
+        entry = AuditEntry(SystemClock().now(), "whimbrel", "demo", "partner.change", LOGIN)
+        await write_partner(store, replace(known, profile=moved), entry)
 
 
 async def _run(settings: Settings, config: Path, receiver_port: int) -> None:

@@ -20,6 +20,7 @@ from whimbrel.cli.terminal import (
     moment_of,
     with_store,
 )
+from whimbrel.domain.spreadsheet import harmless
 from whimbrel.store.click_stats import (
     ClickStats,
     Grouping,
@@ -118,11 +119,11 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _write_csv(rows: list[ClickStats], columns: tuple[str, ...]) -> None:
-    """Write RFC 4180 with the names of the columns; moments in ISO 8601, UTC."""
+    """Write RFC 4180 with the names of the columns; moments in ISO 8601, UTC; no formulas."""
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_plain(name, getattr(row, name)) for name in columns])
+        writer.writerow([harmless(_plain(name, getattr(row, name))) for name in columns])
 
 
 def _plain(name: str, value: Any) -> Any:

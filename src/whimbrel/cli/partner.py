@@ -1,9 +1,6 @@
 """`whimbrel partner`: who may send. A running gateway follows within seconds."""
 
-import base64
-import secrets
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -40,41 +37,51 @@ from whimbrel.cli.partner_options import (
     WhatsappTtl,
     Zone,
     changed,
-    short_url_length,
+    refuse,
 )
 from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, with_store
 from whimbrel.clock import SystemClock
-from whimbrel.domain.login import BadLogin, check_login
 from whimbrel.domain.partner import Partner, Profile, new_profile
-from whimbrel.domain.password import BadPassword, hash_password
+from whimbrel.flow.own_domain import gateway_base
+from whimbrel.flow.partner_changes import changes_between
+from whimbrel.flow.partner_rules import (
+    BadPartner,
+    checked_login,
+    grown_length,
+    hashed,
+    new_partner,
+    new_password,
+    new_signing_secret,
+    taken,
+)
+from whimbrel.store.audit import Audited, AuditEntry
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import (
+    MOST_UNSETTLED,
     PartnerChange,
-    add_partners,
+    add_partners_audited,
     all_partners,
-    change_partners,
-    remove_partners,
+    change_partners_audited,
+    find_partners,
+    remove_partners_audited,
     unsettled_of,
 )
 
 app = typer.Typer(name="partner", help="Partners: who may send, and how.", no_args_is_help=True)
 Login = Annotated[str, typer.Argument(help="The Partner's login.")]
-_GENERATED_BYTES = 18
-_SECRET_BYTES = 24  # Standard Webhooks asks for 24 to 64
-
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
 
 
-async def add_partner(store: Store, login: str, password: str, profile: Profile) -> bool:
-    """Write a new Partner; tell whether the login was free. Raises `BadPassword`."""
-    taken = {one.partner.login for one in await store.read(all_partners, None) if not one.removed}
-    if login in taken:
-        return False
-    partner = Partner(0, login, hash_password(password), False, profile)
-    added = await store.write(add_partners, PartnerChange(partner, SystemClock().now()))
-    return added is not None
+async def add_partner(store: Store, login: str, password: str, profile: Profile) -> None:
+    """Write a new Partner. Raises `BadPartner`."""
+    if await store.read(find_partners, login) is not None:
+        raise taken(login)
+    change = PartnerChange(new_partner(login, hashed(password), profile), SystemClock().now())
+    entry = _entry("partner.add", login, **changes_between(new_profile(), profile))
+    if await store.write(add_partners_audited, Audited(change, entry)) is None:
+        raise taken(login)
 
 
 @app.command("add")
@@ -113,22 +120,16 @@ def add(
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Add a Partner. Without --password-stdin a password is made and shown once."""
-    secret = _new_secret() if sign_reports else None
-    profile = changed(new_profile(), locals(), signing_secret=secret)
-    note = _note_of_growth(profile, config)
+    secret = new_signing_secret() if sign_reports else None
+    base = gateway_base(read_settings(config))
+    profile = changed(new_profile(), locals(), base, signing_secret=secret)
     try:
-        check_login(login)
-    except BadLogin as error:
-        fail(f"login: {error}")
-    password, shown = _password(password_stdin=password_stdin)
-    try:
-        added = with_store(
-            config, lambda store: add_partner(store, login, password, profile), create=True
-        )
-    except BadPassword as error:
-        fail(f"password: {error}")
-    if not added:
-        fail(f"login: {login!r} is taken")
+        checked_login(login)
+        password, shown = _password(password_stdin=password_stdin)
+        with_store(config, lambda store: add_partner(store, login, password, profile), create=True)
+    except BadPartner as error:
+        refuse(error)
+    note = _note_of_growth(profile, base)
     print(f"Partner {login} was added.{note}")
     if shown:
         print(f"Password: {password}")
@@ -166,8 +167,11 @@ def set_partner(
     content_days: ContentDays = None,
     history_days: HistoryDays = None,
     visit_days: VisitDays = None,
-    new_signing_secret: Annotated[
-        bool, typer.Option(help="Replace the secret that signs its reports; shown once.")
+    replace_secret: Annotated[
+        bool,
+        typer.Option(
+            "--new-signing-secret", help="Replace the secret that signs its reports; shown once."
+        ),
     ] = False,
     no_signing: Annotated[bool, typer.Option(help="Sign its reports no more.")] = False,
     enable: Annotated[bool, typer.Option(help="Let a disabled Partner send again.")] = False,
@@ -175,18 +179,20 @@ def set_partner(
     """Change a Partner; what is not named stays as it is."""
 
     options = locals()
+    base = gateway_base(read_settings(config))
+    secret = new_signing_secret() if replace_secret else ("" if no_signing else None)
 
-    async def work(store: Store) -> tuple[str | None, str]:
+    async def work(store: Store) -> Profile:
         partner = await find_partner(store, login)
-        secret = _new_secret() if new_signing_secret else ("" if no_signing else None)
-        profile = changed(partner.profile, options, signing_secret=secret)
-        note = _note_of_growth(profile, config)
-        await write_partner(
-            store, replace(partner, profile=profile, disabled=partner.disabled and not enable)
-        )
-        return secret, note
+        profile = changed(partner.profile, options, base, signing_secret=secret)
+        disabled = partner.disabled and not enable
+        enabled = {"disabled": False} if enable and partner.disabled else {}
+        changes = changes_between(partner.profile, profile) | enabled
+        entry = _entry("partner.change", login, **changes)
+        await write_partner(store, replace(partner, profile=profile, disabled=disabled), entry)
+        return profile
 
-    secret, note = with_store(config, work)
+    note = _note_of_growth(with_store(config, work), base)
     print(f"Partner {login} was changed.{note}")
     if secret:
         print(f"Signing secret: {secret}")
@@ -228,14 +234,13 @@ def password_command(
     """Set a new password; the old one stops working within seconds."""
     password, shown = _password(password_stdin=password_stdin)
     try:
-        password_hash = hash_password(password)
-    except BadPassword as error:
-        fail(f"password: {error}")
+        password_hash = hashed(password)
+    except BadPartner as error:
+        refuse(error)
 
     async def work(store: Store) -> None:
-        await write_partner(
-            store, replace(await find_partner(store, login), password_hash=password_hash)
-        )
+        changed = replace(await find_partner(store, login), password_hash=password_hash)
+        await write_partner(store, changed, _entry("partner.password", login))
 
     with_store(config, work)
     print(f"The password of {login} was changed.")
@@ -248,7 +253,8 @@ def disable(login: Login, config: ConfigOption = None) -> None:
     """Let a Partner send no more; what it has sent goes on. `set --enable` takes it back."""
 
     async def work(store: Store) -> None:
-        await write_partner(store, replace(await find_partner(store, login), disabled=True))
+        disabled = replace(await find_partner(store, login), disabled=True)
+        await write_partner(store, disabled, _entry("partner.disable", login))
 
     with_store(config, work)
     print(f"Partner {login} is disabled.")
@@ -267,32 +273,39 @@ def remove(
         unsettled = await store.read(unsettled_of, partner.partner_id)
         if not unsettled or force:
             change = PartnerChange(partner, SystemClock().now())
-            await store.write(remove_partners, change)
+            entry = _entry("partner.remove", login, unsettled=unsettled)
+            await store.write(remove_partners_audited, Audited(change, entry))
             return 0
         return unsettled
 
     unsettled = with_store(config, work)
     if unsettled:
-        fail(f"{login} has {unsettled} messages on their way; disable it first, or use --force")
+        count = f"{unsettled} or more" if unsettled == MOST_UNSETTLED else unsettled
+        fail(f"{login} has {count} messages on their way; disable it first, or use --force")
     print(f"Partner {login} was removed.")
 
 
 async def find_partner(store: Store, login: str) -> Partner:
     """Return a Partner that was not removed; end the command if there is none."""
-    stored = await store.read(all_partners, None)
-    found = [one.partner for one in stored if one.partner.login == login and not one.removed]
-    return found[0] if found else fail(f"login: there is no Partner {login!r}")
+    found = await store.read(find_partners, login)
+    return found.partner if found else fail(f"login: there is no Partner {login!r}")
 
 
-async def write_partner(store: Store, partner: Partner) -> None:
-    """Write what was changed of a Partner."""
-    await store.write(change_partners, PartnerChange(partner, SystemClock().now()))
+async def write_partner(store: Store, partner: Partner, entry: AuditEntry) -> None:
+    """Write what was changed of a Partner, and into the audit log that it was."""
+    change = PartnerChange(partner, SystemClock().now())
+    await store.write(change_partners_audited, Audited(change, entry))
 
 
-def _note_of_growth(profile: Profile, config: Path | None) -> str:
+def _entry(action: str, login: str, **details: object) -> AuditEntry:
+    """Return the audit entry of a change that was made on the command line."""
+    return AuditEntry(SystemClock().now(), "whimbrel", "command line", action, login, details)
+
+
+def _note_of_growth(profile: Profile, base: str) -> str:
     """Tell if URLs are "shortened" that are no longer than their short ones."""
-    length = short_url_length(profile, read_settings(config))
-    if length <= profile.short_threshold:
+    length = grown_length(profile, base)
+    if not length:
         return ""
     return (
         f"\nNote: its short URLs have {length} characters, and URLs of more than "
@@ -304,8 +317,4 @@ def _password(*, password_stdin: bool) -> tuple[str, bool]:
     """Return the password to set, and whether it was made here and must be shown."""
     if password_stdin:
         return sys.stdin.readline().rstrip("\n"), False
-    return secrets.token_urlsafe(_GENERATED_BYTES), True
-
-
-def _new_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    return new_password(), True

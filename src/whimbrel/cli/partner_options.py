@@ -1,8 +1,7 @@
 """What of a Partner can be set on the command line, and the checks that it passes."""
 
 from collections.abc import Mapping
-from ipaddress import ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Never
 
 import typer
 from msgspec.structs import replace
@@ -16,18 +15,9 @@ from whimbrel.domain.partner import (
     Profile,
     TrafficType,
 )
-from whimbrel.domain.short_url import (
-    LONGEST_UID,
-    SHORTEST_UID,
-    BadBase,
-    ShortUrlMode,
-    base_of,
-)
+from whimbrel.domain.short_url import LONGEST_UID, SHORTEST_UID, ShortUrlMode
 from whimbrel.domain.unanswered import SHORT_LIFETIME, Unanswered
-from whimbrel.domain.zones import zone_of
-from whimbrel.flow.own_domain import gateway_base
-from whimbrel.http_urls import usable_url
-from whimbrel.settings import Settings
+from whimbrel.flow.partner_rules import MOST_TTL_MINUTES, NO_SHORT_DOMAIN, BadPartner, checked
 
 Subnets = Annotated[
     list[str] | None,
@@ -44,10 +34,18 @@ Cascades = Annotated[
     bool | None, typer.Option("--cascades/--no-cascades", help="Whether it may send cascades.")
 ]
 WhatsappTtl = Annotated[
-    int | None, typer.Option(min=1, max=10_080, help="Default lifetime on WhatsApp, minutes.")
+    int | None,
+    typer.Option(
+        min=1,
+        max=MOST_TTL_MINUTES[Channel.WHATSAPP],
+        help="Default lifetime on WhatsApp, minutes.",
+    ),
 ]
 SmsTtl = Annotated[
-    int | None, typer.Option(min=1, max=2_880, help="Default lifetime of SMS, minutes.")
+    int | None,
+    typer.Option(
+        min=1, max=MOST_TTL_MINUTES[Channel.SMS], help="Default lifetime of SMS, minutes."
+    ),
 ]
 Duplicates = Annotated[DuplicateControl | None, typer.Option(help="What a repeated id gets.")]
 ContentWindow = Annotated[
@@ -126,12 +124,17 @@ VisitDays = Annotated[
 ]
 
 _MEMBERS = frozenset(Profile.__struct_fields__)
+_OPTIONS = {"subnets": "subnet", "senders": "sender", "message_types": "type"}
+"""What members are called on the command line, where it is not the same with hyphens."""
 
 
-def changed(profile: Profile, options: Mapping[str, Any], **members: Any) -> Profile:
+def changed(
+    profile: Profile, options: Mapping[str, Any], gateway_base: str, **members: Any
+) -> Profile:
     """Return the profile with the options and members that are given (not None).
 
-    Ends the command with the option's name and the rule if one is wrong.
+    `gateway_base` is the gateway's own short domain. Ends the command with the option's name and
+    the rule if one is wrong.
     """
     given = {**options, **members}
     new = replace(
@@ -142,52 +145,15 @@ def changed(profile: Profile, options: Mapping[str, Any], **members: Any) -> Pro
         minutes = given.get(f"{channel.lower()}_ttl")
         if minutes:
             new.ttl_minutes = {**new.ttl_minutes, channel: minutes}
-    if new.default_sender and new.default_sender not in new.senders:
-        new.senders = [*new.senders, new.default_sender]
-    new.subnets = [subnet for subnet in new.subnets if subnet]
-    new.senders = [sender for sender in new.senders if sender]
-    _check(new)
-    if new.short_domain:
-        new.short_domain = _base(new.short_domain)
-    return new
-
-
-def short_url_length(profile: Profile, settings: Settings) -> int:
-    """Return how many characters a Partner's short URLs have; 0: it has not the service.
-
-    Ends the command if there is no domain for them.
-    """
-    if profile.short_urls is ShortUrlMode.OFF:
-        return 0
-    base = profile.short_domain or gateway_base(settings)
-    if not base:
-        fail(
-            "short-urls: there is no short domain; give --short-domain, or set short_urls.base_url "
-            "or server.public_url"
-        )
-    return len(base) + 1 + profile.short_uid_length
-
-
-def _base(url: str) -> str:
     try:
-        return base_of(url)
-    except BadBase as error:
-        fail(f"short-domain: {error}")
+        return checked(new, gateway_base)
+    except BadPartner as error:
+        refuse(error)
 
 
-def _check(profile: Profile) -> None:
-    if 0 < profile.history_days < SHORTEST_HISTORY_DAYS:
-        fail(f"history-days: at least {SHORTEST_HISTORY_DAYS}, or 0 for ever")
-    for subnet in profile.subnets:
-        try:
-            ip_network(subnet)
-        except ValueError as error:
-            fail(f"subnet: {error}")
-    if profile.report_url and not usable_url(profile.report_url):
-        fail("report-url: it must be an absolute http or https URL")
-    if profile.click_url and not usable_url(profile.click_url):
-        fail("click-url: it must be an absolute http or https URL")
-    try:
-        zone_of(profile.zone)
-    except ValueError as error:
-        fail(f"zone: {error}")
+def refuse(error: BadPartner) -> Never:
+    """End the command with the first rule that is broken, under the option's name."""
+    fault = error.faults[0]
+    option = _OPTIONS.get(fault.member, fault.member.replace("_", "-"))
+    hint = " (--short-domain)" if fault.rule == NO_SHORT_DOMAIN else ""
+    fail(f"{option}: {fault}{hint}")

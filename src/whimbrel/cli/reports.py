@@ -21,6 +21,8 @@ from whimbrel.cli.terminal import (
 )
 from whimbrel.clock import SystemClock
 from whimbrel.domain.status import CLICKED
+from whimbrel.flow.redelivery import Wish
+from whimbrel.flow.redelivery import redeliver as redeliver_many
 from whimbrel.store.engine import Store
 from whimbrel.store.history import ReportFilter, list_reports
 from whimbrel.store.partners import all_partners
@@ -95,13 +97,15 @@ def redeliver(
         fail("name either --mtnum or --partner")
     if partner is not None and since is None:
         fail("--partner needs --since")
-    now = SystemClock().now()
+    clock = SystemClock()
     start, end = moment_of("since", since, 0), moment_of("before", before, FOREVER)
 
     async def work(store: Store) -> int:
-        partner_id = await _partner_id(store, partner) if partner else None
-        wish = Redelivery(now, mt_num, partner_id, start, end, acknowledged)
-        return await store.write(redeliver_reports, wish)
+        if mt_num is not None:
+            of_chain = Redelivery(clock.now(), mt_num, acknowledged)
+            return await store.write(redeliver_reports, of_chain)
+        partner_id = await _partner_id(store, partner or "")
+        return await redeliver_many(store, clock, Wish(partner_id, start, end, acknowledged))
 
     count = with_store(config, work)
     console.print(f"{count} reports are due again.")

@@ -16,10 +16,18 @@ _NEVER = frozenset("/ ")
 class BadLogin(ValueError):
     """A login that cannot be given; the text tells the rule."""
 
+    def __init__(self, rule: str, **values: object) -> None:
+        super().__init__(rule.format(**values))
+        self.rule = rule
+        """The text before the values were put into it."""
+        self.values = values
+
 
 def check_login(login: str) -> None:
     """Refuse what cannot be the login of a new Partner. Raises `BadLogin`."""
     if not login or len(login) > LONGEST_LOGIN or not login.isprintable() or _NEVER & set(login):
-        raise BadLogin(f"1 to {LONGEST_LOGIN} printable characters, without blanks and slashes")
+        rule = "1 to {most} printable characters, without blanks and slashes"
+        raise BadLogin(rule, most=LONGEST_LOGIN)
     if login in RESERVED_LOGINS:
-        raise BadLogin(f"/{login} is a path of the gateway, so that nobody can be called {login!r}")
+        rule = "/{login} is a path of the gateway, so that nobody can be called '{login}'"
+        raise BadLogin(rule, login=login)

@@ -127,6 +127,12 @@ def shared_key(partner_id: int, target: str, uid_length: int) -> bytes:
 class BadBase(ValueError):
     """A short domain that cannot be one; the text tells the rule."""
 
+    def __init__(self, rule: str, **values: object) -> None:
+        super().__init__(rule.format(**values))
+        self.rule = rule
+        """The text before the values were put into it."""
+        self.values = values
+
 
 def base_of(url: str) -> str:
     """Return what stands before a UID, given an operator's short domain. Raises `BadBase`.
@@ -136,16 +142,15 @@ def base_of(url: str) -> str:
     place = _place_of(url)
     split = urlsplit(url) if place else None
     if split is None or split.scheme not in _DEFAULT_PORTS:
-        raise BadBase(f"{url!r} is not an absolute http or https URL")
+        raise BadBase("'{url}' is not an absolute http or https URL", url=url)
     base = f"{split.scheme}://{split.netloc}{split.path.rstrip('/')}"
     if "@" in split.netloc or base != url.rstrip("/"):
-        raise BadBase(f"{url!r} has more than a domain and a path")
+        raise BadBase("'{url}' has more than a domain and a path", url=url)
     if not _PREFIX.fullmatch(split.path.rstrip("/")):
-        raise BadBase(
-            f"the path of {url!r} is not up to {_MOST_PREFIXES} segments of letters, digits, ._~-"
-        )
+        rule = "the path of '{url}' is not up to {most} segments of letters, digits, ._~-"
+        raise BadBase(rule, url=url, most=_MOST_PREFIXES)
     if len(base) > _LONGEST_BASE:
-        raise BadBase(f"{url!r} is longer than {_LONGEST_BASE} characters")
+        raise BadBase("'{url}' is longer than {most} characters", url=url, most=_LONGEST_BASE)
     return base
 
 

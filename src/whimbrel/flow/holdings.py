@@ -208,9 +208,11 @@ class Holdings:
         self._sharing[line] = holders
         line.silent_elsewhere = not holders or stored is not None
         if line.channel is Channel.WHATSAPP:
-            news = stored is not None and stored.changed_at > line.resumed_at
-            if not line.held or (line.pause is None and news):
+            if not line.held:
                 line.pause = stored
+            elif stored is not None and stored.changed_at > _known_at(line):
+                line.pause = stored  # another node saw cause, or an operator wants it tried now
+                self._wake_dispatch()
         elif stored is not None and line.held and not others:
             # Nobody but this node can know, and it may have told its two latest news crosswise.
             old = self._clock.now() - stored.changed_at > _OLD_NEWS
@@ -225,6 +227,11 @@ class Holdings:
 async def _in_time(answer: Awaitable[T]) -> T:
     async with asyncio.timeout(_STORE_SECONDS):
         return await answer
+
+
+def _known_at(line: SenderLine) -> int:
+    """Return the moment of the latest that this node knows of a sender's health."""
+    return line.resumed_at if line.pause is None else line.pause.changed_at
 
 
 def _free_slot(line: SenderLine, held: Iterable[Holding]) -> Slot | None:

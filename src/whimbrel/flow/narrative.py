@@ -24,8 +24,8 @@ from whimbrel.store.history import MOST_CLICKS, Story
 from whimbrel.store.reports import ReportState
 from whimbrel.store.submits import REFUSED
 
-Lines = Mapping[tuple[str, str], str]
-"""By channel and sender, the line that sends for it, where that has another name."""
+Accounts = Mapping[tuple[str, str], str]
+"""By channel and sender, the account that sends for it, where that has another name."""
 
 
 class Accepted(NamedTuple):
@@ -210,8 +210,8 @@ class Narrative(NamedTuple):
         return removed
 
 
-def narrate(story: Story, now: int, lines: Lines | None = None) -> Narrative:
-    """Tell a story. `lines` names the accounts of SMS senders, whose pauses bear that name."""
+def narrate(story: Story, now: int, accounts: Accounts | None = None) -> Narrative:
+    """Tell a story. `accounts` names the accounts of SMS senders, whose pauses bear that name."""
     chain = story.chain
     states = [ReportState(one["state"]) for one in story.reports]
     links = [LinkState(one["state"]) for one in story.links]
@@ -220,7 +220,7 @@ def narrate(story: Story, now: int, lines: Lines | None = None) -> Narrative:
     return Narrative(
         chain=chain,
         hours=_hours(chain),
-        steps=tuple(_step(link, story, now, lines or {}) for link in story.links),
+        steps=tuple(_step(link, story, now, accounts or {}) for link in story.links),
         events=tuple(sorted(_events(story), key=lambda event: event.at)),
         can_cancel=not CANCELLABLE.isdisjoint(links),
         dead_reports=dead,
@@ -237,9 +237,11 @@ def _hours(chain: Mapping[str, Any]) -> Hours | None:
     return Hours(Schedule.from_json(stored), stored, opened_at)
 
 
-def _step(link: dict[str, Any], story: Story, now: int, lines: Lines) -> Step:
-    line = lines.get((link["channel"], link["sender"]), link["sender"])
-    paused = (one for one in story.pauses if (one.channel, one.sender) == (link["channel"], line))
+def _step(link: dict[str, Any], story: Story, now: int, accounts: Accounts) -> Step:
+    account = accounts.get((link["channel"], link["sender"]), link["sender"])
+    paused = (
+        one for one in story.pauses if (one.channel, one.sender) == (link["channel"], account)
+    )
     goal = link["satisfied_by"]
     is_sms = link["channel"] == Channel.SMS and link["text"] is not None
     return Step(

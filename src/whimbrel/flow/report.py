@@ -7,12 +7,9 @@ as dead for `whimbrel reports redeliver`. The order within a chain is the store'
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
-from standardwebhooks import Webhook
 
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.chain_id import position_of
@@ -26,6 +23,7 @@ from whimbrel.flow.numbering_directory import NumberingDirectory
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.receivers import AHEAD, Receiver
 from whimbrel.flow.report_body import report_body
+from whimbrel.flow.report_signing import report_headers
 from whimbrel.flow.tallies import Tallies
 from whimbrel.flow.until_written import until_written
 from whimbrel.http_out import Http, NotSent, Unanswered
@@ -179,26 +177,16 @@ class Reporter:
         if partner is None or not url:
             return _Verdict(None, _NO_CLICK_URL if report.clicked else _NO_URL, hopeless=True)
         body = report_body(report, partner, self._numbering.mcc_mnc(report.dest_addr))
+        # Not the report's own number, which may be given out again when its chain is gone.
+        message_id = f"msg_{report.link_id}_{report.status}"
+        secret = partner.profile.signing_secret
+        headers = report_headers(secret, message_id, self._clock.now(), body)
         try:
-            answer = await self._http.post(url, body, self._headers(report, partner, body))
+            answer = await self._http.post(url, body, headers)
         except (NotSent, Unanswered) as error:
             return _Verdict(None, str(error)[:_EXCERPT])
         excerpt = answer.body.decode("utf-8", "replace")[:_EXCERPT]
         return _Verdict(answer.status, excerpt, acknowledged=200 <= answer.status < 300)
-
-    def _headers(self, report: Report, partner: Partner, body: bytes) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
-        if partner.profile.signing_secret:
-            # Not the report's own number, which may be given out again when its chain is gone.
-            message_id = f"msg_{report.link_id}_{report.status}"
-            moment = self._clock.now() // SECOND
-            signature = _signer(partner.profile.signing_secret).sign(
-                message_id, datetime.fromtimestamp(moment, UTC), body.decode()
-            )
-            headers["webhook-id"] = message_id
-            headers["webhook-timestamp"] = str(moment)
-            headers["webhook-signature"] = signature
-        return headers
 
     def _attempt(self, report: Report, verdict: _Verdict, latency: int) -> ReportAttempt:
         ended_at = self._clock.now()
@@ -249,8 +237,3 @@ def _url_of(report: Report, partner: Partner) -> str:
     if report.clicked is not None:
         return partner.profile.click_url
     return report.notify_url or partner.profile.report_url
-
-
-@lru_cache(maxsize=1_024)
-def _signer(secret: str) -> Webhook:
-    return Webhook(secret)

@@ -6,6 +6,7 @@ of a click waits for those before it too, but none waits for it: it goes to a re
 and one that is down must not keep delivery reports back.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from whimbrel.domain.chain_id import chain_of, links_of
 from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import CLICKED, ErrorCode, Status
 from whimbrel.store.click_reports import with_clicks
-from whimbrel.store.engine import Ask, Do, Hold, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Hold, Row, Statement, Steps, ask_one
 from whimbrel.store.parts import with_part_counts
 
 
@@ -224,49 +225,42 @@ _REDELIVER = Statement("""
 UPDATE reports SET state = 0, next_at = :now, failures = 0
 WHERE report_id = :report_id AND state IN (2, 3)
 """)
-_STEP_BACK = Statement(
-    "UPDATE reports SET state = 0 WHERE chain_id = :chain_id AND state IN (0, 1)"
-)
+_STEP_BACK = Statement("""
+UPDATE reports SET state = 0
+WHERE chain_id = :chain_id AND state IN (0, 1) AND report_id > :report_id
+""")  # an older one may be on the wire, and goes on being the first
 _OF_CHAIN = Statement("""
 SELECT report_id, chain_id FROM reports
 WHERE link_id >= :first AND link_id <= :last AND state IN (2, 3)
   AND (state = 3 OR :acknowledged = 1)
 """)
-_OF_PARTNER = Statement("""
-SELECT r.report_id, r.chain_id FROM reports r JOIN chains c ON c.chain_id = r.chain_id
-WHERE c.partner_id = :partner_id AND r.created_at >= :since AND r.created_at < :before
-  AND r.state IN (2, 3) AND (r.state = 3 OR :acknowledged = 1)
-ORDER BY r.report_id
-""")
 
 
 class Redelivery(NamedTuple):
-    """Which reports to send once more: a chain's, or a Partner's of a time range."""
+    """Of which chain to send the reports once more."""
 
     now: int
-    chain_id: int | None = None
-    partner_id: int | None = None
-    since: int = 0
-    before: int = 0
+    chain_id: int
     acknowledged: bool = False
     """Also those that the receiver has acknowledged; otherwise the dead ones only."""
 
 
 def redeliver_reports(wishes: list[Redelivery]) -> Steps[list[int]]:
-    """Make settled reports due again, in their order; return how many."""
+    """Make a chain's settled reports due again, in their order; return how many."""
     counts: list[int] = []
     for wish in wishes:
-        acknowledged = int(wish.acknowledged)
-        if wish.chain_id is not None:
-            rows = yield from ask_one(_OF_CHAIN, *links_of(wish.chain_id), acknowledged)
-        else:
-            rows = yield from ask_one(
-                _OF_PARTNER, wish.partner_id, wish.since, wish.before, acknowledged
-            )
-        chains = dict.fromkeys(chain_id for _, chain_id in rows)
-        yield Hold(chains)
-        yield Do(_STEP_BACK, [(chain_id,) for chain_id in chains])
-        yield Do(_REDELIVER, [(wish.now, report_id) for report_id, _ in rows])
-        yield Do(_PROMOTE, [(wish.now, chain_id) for chain_id in chains])
+        rows = yield from ask_one(_OF_CHAIN, *links_of(wish.chain_id), int(wish.acknowledged))
+        yield from made_due(rows, wish.now)
         counts.append(len(rows))
     return counts
+
+
+def made_due(reports: Sequence[Row], now: int) -> Steps[None]:
+    """Make settled reports, given with their chains, due again before what waits in these."""
+    chains: dict[int, int] = {}
+    for report_id, chain_id in reports:
+        chains[chain_id] = min(report_id, chains.get(chain_id, report_id))
+    yield Hold(chains)
+    yield Do(_STEP_BACK, list(chains.items()))
+    yield Do(_REDELIVER, [(now, report_id) for report_id, _ in reports])
+    yield Do(_PROMOTE, [(now, chain_id) for chain_id in chains])

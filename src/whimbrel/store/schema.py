@@ -228,6 +228,7 @@ reports = Table(
     Index("reports_due", "lane", "next_at", sqlite_where=_DUE, postgresql_where=_DUE),
     Index("reports_open", "chain_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("reports_dead", "lane", "created_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
+    Index("reports_dead_of", "link_id", "status", sqlite_where=_DEAD, postgresql_where=_DEAD),
     Index("reports_claimed", "node_id", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
 )
 
@@ -363,6 +364,32 @@ allowances = Table(
     Column("partner_id", BigInteger, primary_key=True, autoincrement=False),
     Column("spent_until", BigInteger, nullable=False),
 )
+
+_UNENDED = text("ended_at IS NULL")
+redeliveries = Table(
+    "redeliveries",
+    metadata,
+    Column("redelivery_id", _NUMBER, primary_key=True),
+    Column("partner_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("stopped_at", BigInteger),
+)
+
+redelivery_lanes = Table(
+    "redelivery_lanes",
+    metadata,
+    Column("redelivery_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", Text, primary_key=True),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("after_created_at", BigInteger, nullable=False),
+    Column("after_report_id", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Index("redelivery_lanes_open", "redelivery_id", "lane", sqlite_where=_UNENDED,
+          postgresql_where=_UNENDED),
+)  # fmt: skip
 
 tallies = Table(
     "tallies",

@@ -25,7 +25,7 @@ from whimbrel.store.engine import Ask, Params, Row, Statement, Steps, ask_one
 from whimbrel.store.extra_pairs import pair_key
 
 _UNDELIVERED = frozenset(
-    {LinkState.FAILED, 57, LinkState.EXPIRED}
+    {LinkState.FAILED, LinkState.CANCELLED, LinkState.EXPIRED}
 )  # as `search_roads.ERROR` has them
 _COMMON_ERRORS = 4  # of all that there are
 BUDGET = 500

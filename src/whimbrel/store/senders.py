@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from whimbrel.store.engine import Do, Statement, Steps, ask_one
+from whimbrel.store.engine import Ask, Do, Statement, Steps, ask_one
 
 _PAUSE = Statement("""
 INSERT INTO senders (channel, sender, paused_since, paused_until, holds, reason, changed_at)
@@ -12,6 +12,11 @@ ON CONFLICT (sender, channel) DO UPDATE SET paused_until = excluded.paused_until
     holds = excluded.holds, reason = excluded.reason, changed_at = excluded.changed_at
 """)
 _RESUME = Statement("DELETE FROM senders WHERE channel = :channel AND sender = :sender")
+_RETRY = Statement("""
+UPDATE senders SET paused_until = :now,
+    changed_at = CASE WHEN :now > changed_at THEN :now ELSE changed_at + 1 END
+WHERE channel = :channel AND sender = :sender AND holds > 0 RETURNING sender
+""")
 _ALL = Statement("""
 SELECT channel, sender, paused_since, paused_until, holds, reason, changed_at FROM senders
 """)
@@ -46,3 +51,16 @@ def paused_senders(items: list[None]) -> Steps[list[list[SenderPause]]]:
     """Return the senders that rest."""
     rows = yield from ask_one(_ALL)
     return [[SenderPause(*row) for row in rows]] * len(items)
+
+
+class Retry(NamedTuple):
+    """A sender that is to be tried now, without waiting for the end of its pause."""
+
+    now: int
+    channel: str
+    sender: str
+
+
+def retry_senders(retries: list[Retry]) -> Steps[list[bool]]:
+    """End pauses: whoever holds the sender tries it with one link. Tell of each if it rested."""
+    return [bool(rows) for rows in (yield Ask(_RETRY, retries))]

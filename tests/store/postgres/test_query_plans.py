@@ -79,7 +79,10 @@ MAY_SCAN = {
     # The first row that there is.
     (receipts, "_ANY_PARKED"): {"parked_receipts"},
 }
-SMALL = {"allowances", "holdings", "nodes", "numbering_imports", "partners", "uid_spaces"}
+SMALL = {"allowances", "holdings", "nodes", "numbering_imports", "partners", "uid_spaces"} | {
+    "redeliveries",
+    "redelivery_lanes",
+}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from whimbrel.store import (
     numbering,
     purge,
     receipts,
+    redelivery,
     reports,
     search_roads,
     short_urls,
@@ -28,7 +29,7 @@ def database(tmp_path: Path) -> Database:
     return Database(tmp_path / "whimbrel.db")
 
 
-SHORT = {"SCAN busy", "SCAN due", "SCAN old", "SCAN CONSTANT ROW"}
+SHORT = {"SCAN busy", "SCAN due", "SCAN dead", "SCAN old", "SCAN CONSTANT ROW"}
 """What a statement scans of its own making: the lanes so far, what is due, the row to insert."""
 MAY_SCAN = {
     # As many as are under way or had no answer.
@@ -54,6 +55,10 @@ MAY_SCAN = {
         "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"
     },
     (purge, "_OLDEST_INBOUND"): {"SCAN mo_messages USING COVERING INDEX mo_messages_received_at"},
+    # A few of an operator's wishes.
+    (redelivery, "_OLD"): {"SCAN redeliveries"},
+    (redelivery, "_OPEN"): {"SCAN redelivery_lanes USING INDEX redelivery_lanes_open"},
+    (redelivery, "_LIST"): {"SCAN r"},
     # At most 64 rows, and as many as are held.
     (nodes, "_ALL"): {"SCAN nodes"},
     (nodes, "_LET_GO"): {"SCAN holdings"},

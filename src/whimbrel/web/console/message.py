@@ -15,7 +15,7 @@ from whimbrel.domain.chain import Named
 from whimbrel.domain.numbering import NumberRange, national_number
 from whimbrel.domain.operator import Right
 from whimbrel.domain.refusal import Refusal
-from whimbrel.flow.narrative import Lines, Narrative, narrate
+from whimbrel.flow.narrative import Accounts, Narrative, narrate
 from whimbrel.flow.resend import CannotResend, Resender
 from whimbrel.flow.tallies import Tallies
 from whimbrel.store.audit import Audited, audited, note_deeds
@@ -50,17 +50,17 @@ class MessagePage:
         pages: Pages,
         resender: Resender,
         *,
-        lines: Lines,
+        accounts: Accounts,
         tallies: Tallies,
         wake_reports: Callable[[], None],
     ) -> None:
-        """`lines` names the accounts of SMS senders."""
+        """`accounts` names the accounts of SMS senders."""
         self._store = store
         self._clock = clock
         self._guard = guard
         self._pages = pages
         self._resender = resender
-        self._lines = lines
+        self._accounts = accounts
         self._tallies = tallies
         self._wake_reports = wake_reports
 
@@ -164,7 +164,7 @@ class MessagePage:
 
     def _values(self, request: Request, story: Story) -> dict[str, Any]:
         """Return what the page and its live part are made of."""
-        told: Narrative = narrate(story, self._clock.now(), self._lines)
+        told: Narrative = narrate(story, self._clock.now(), self._accounts)
         operator = operator_of(request)
         return {
             "told": told,

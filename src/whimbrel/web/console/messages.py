@@ -14,6 +14,7 @@ from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.flow.search import Cursor, Searcher, SearchPage
 from whimbrel.store.audit import note_deeds
 from whimbrel.store.engine import Store
+from whimbrel.web.console.explanations import explanation_of
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.console.search_csv import SEPARATORS, as_csv
 from whimbrel.web.console.search_form import (
@@ -72,12 +73,13 @@ class MessagesPage:
         if len(text) > _LONGEST_TEXT:
             wrong["q"] = phrase("This is longer than anything that is kept.")
         if wrong:
-            return self._answer(request, text, Shown(asked, SearchPage([], None, None)), wrong)
+            shown = Shown(asked, SearchPage([], None, None))
+            return self._answer(request, text, asked.typed, shown, wrong)
         if text:
             shown = await self._read(asked, text)
         else:
             shown = Shown(asked, await self._searcher.page(asked.criteria, _cursor(fields), _SIZE))
-        return self._answer(request, text, shown, wrong)
+        return self._answer(request, text, asked.typed, shown, wrong)
 
     async def export(self, request: Request) -> Response:
         """Send what was found as a file, as far back as there is anything; it is noted who did."""
@@ -123,7 +125,12 @@ class MessagesPage:
         return best._replace(others=tuple(others))
 
     def _answer(
-        self, request: Request, text: str, shown: Shown, wrong: Mapping[str, str]
+        self,
+        request: Request,
+        text: str,
+        typed: Mapping[str, str],
+        shown: Shown,
+        wrong: Mapping[str, str],
     ) -> Response:
         # htmx shows no answer that says that something was wrong with the request.
         status = 400 if wrong and request.headers.get("hx-request") != "true" else 200
@@ -133,7 +140,7 @@ class MessagesPage:
             status=status,
             path=PATH,
             text=text,
-            typed=read_search(request.query_params, preferences_of(request).zone).typed,
+            typed=typed,
             asked=shown.asked,
             found=shown.found,
             reading=shown.reading,
@@ -148,6 +155,7 @@ class MessagesPage:
             on_its_way=ON_ITS_WAY,
             all_states=list(LinkState),
             errors=[one for one in ErrorCode if one],
+            explanation_of=explanation_of,
             separators=SEPARATORS,
         )
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
 from whimbrel.domain.chain_id import position_of
+from whimbrel.domain.spreadsheet import harmless
 from whimbrel.store.criteria import FoundChain, FoundLink
 
 SEPARATORS = {"comma": ",", "semicolon": ";"}
@@ -20,7 +21,6 @@ _COLUMNS = (
 )
 _CONTENT = ("text", "imageURL", "extraParam")
 _BYTE_ORDER_MARK = "\ufeff"
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 async def as_csv(
@@ -37,7 +37,7 @@ async def as_csv(
 def _lines(rows: Iterable[list[object]] | Iterable[list[str]], separator: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator="\r\n")
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
@@ -59,12 +59,6 @@ def _row(chain: FoundChain, link: FoundLink, with_content: bool) -> list[object]
         link.provider_id,
     ]
     return [*row, link.text, link.image_url, chain.extra_param] if with_content else row
-
-
-def _harmless(cell: object) -> str:
-    """Return a cell's text, with an apostrophe before what a spreadsheet might calculate."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.lstrip(" ").startswith(_RISKY) else text
 
 
 def _moment(at: int | None) -> str:

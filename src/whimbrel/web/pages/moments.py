@@ -33,3 +33,21 @@ def span(milliseconds: float, say: Translator) -> str:
     if seconds < 172_800:
         return say("{count} h", count=round(seconds / 3_600))
     return say("{count} d", count=round(seconds / 86_400))
+
+
+def typed_moment(at: int, tz: tzinfo) -> str:
+    """Write a moment as a field for moments has it, to the minute."""
+    return f"{datetime.fromtimestamp(at / 1_000, tz):%Y-%m-%dT%H:%M}"
+
+
+def moment_in(text: str, tz: tzinfo) -> int | None:
+    """Read a moment (milliseconds UTC) out of a field, in a zone unless it names an offset.
+
+    None: it is no moment.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        moment = int((at if at.tzinfo else at.replace(tzinfo=tz)).timestamp() * 1_000)
+    except (ValueError, OverflowError):
+        return None
+    return max(moment, 0)
