@@ -54,6 +54,8 @@ def _value(table: str, column: Any, n: int) -> Any:
     if column.primary_key or referred:
         at = list(metadata.tables[table].primary_key.columns).index(column) if not referred else 0
         number = 10 + (n if at == 0 else n // 2)
+        if column.type.python_type is bytes:
+            return bytes([number])
         return f"{ODD}{number}" if isinstance(column.type.python_type(), str) else number
     if column.nullable and n == 3:
         return None

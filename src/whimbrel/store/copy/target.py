@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import BigInteger, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Integer, LargeBinary, SmallInteger, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from whimbrel.store.copy.source import (
@@ -177,4 +177,6 @@ def _array(kind: TypeEngine[Any]) -> str:
             return "integer"
         case Text():
             return "text"
+        case LargeBinary():
+            return "bytea"
     raise TypeError(f"{kind!r} in a key")

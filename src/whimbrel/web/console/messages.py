@@ -14,6 +14,7 @@ from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.flow.search import Cursor, Searcher, SearchPage
 from whimbrel.store.audit import note_deeds
 from whimbrel.store.engine import Store
+from whimbrel.web.console.explanations import explanation_of
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.console.search_csv import SEPARATORS, as_csv
 from whimbrel.web.console.search_form import (
@@ -154,6 +155,7 @@ class MessagesPage:
             on_its_way=ON_ITS_WAY,
             all_states=list(LinkState),
             errors=[one for one in ErrorCode if one],
+            explanation_of=explanation_of,
             separators=SEPARATORS,
         )
 

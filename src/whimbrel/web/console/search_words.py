@@ -1,7 +1,4 @@
-"""How the fields of the search are named.
-
-The texts are the catalogue's: the template shows them by `_`.
-"""
+"""How the fields of the search are named; the template shows the texts by `_`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
