@@ -22,7 +22,7 @@ test: $(VENV)/dev.stamp  ## all tests
 TEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 screenshots: $(VENV)/dev.stamp  ## take the pictures of the documentation anew
-	WHIMBREL_SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/python -m pytest -q tests/browser
+	WHIMBREL_SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/python -m pytest -q tests/browser/test_every_page.py
 
 simulate: $(VENV)/dev.stamp  ## fixed seeds, then new ones, which are printed
 	$(BIN)/whimbrel simulate --days 0.5 --jobs 2 --seconds 30 --seed 1 --seeds 100

@@ -91,9 +91,10 @@ def _differences(rounds: list[Round], server: str) -> str:
     rates = [100 * (b.rate / a.rate - 1) for a, b in zip(base, other, strict=True)]
     p50s = [b.p50 - a.p50 for a, b in zip(base, other, strict=True)]
     p99s = [b.p99 - a.p99 for a, b in zip(base, other, strict=True)]
+    costs = [b.server_cpu_us - a.server_cpu_us for a, b in zip(base, other, strict=True)]
     return (
         f"{server} against off: answers/s {_spread(rates, '%')}, "
-        f"p50 {_spread(p50s, ' ms')}, p99 {_spread(p99s, ' ms')}"
+        f"p50 {_spread(p50s, ' ms')}, p99 {_spread(p99s, ' ms')}, CPU {_spread(costs, ' us')}"
     )
 
 

@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import re
 import signal
-import time
 
 import aiohttp
 
 LOGIN, PASSWORD = "bench", "bench-operator-password"
-PAGES = ("/console?range=1h", "/console?range=24h", "/console?range=30d")
-"""What is opened in turn; a page that is not there yet is left out."""
+PAGES = (
+    *("/console?range=1h", "/console/messages", "/console?range=24h"),
+    *("/console/messages?phone=79161234567", "/console?range=30d", "/console/messages?error=6"),
+)
+"""What is opened in turn: the overview, and searches."""
 _STREAM = "/console/live?range=1h"
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
@@ -26,8 +28,6 @@ class Lookers:
     def __init__(self, url: str, client: aiohttp.ClientSession) -> None:
         self._url = url
         self._client = client
-        self.events = self.opened = 0
-        self.slowest = 0.0
 
     async def sign_in(self) -> None:
         """Sign in; the cookie stays with the client. Raises `RuntimeError` if it is refused."""
@@ -47,18 +47,19 @@ class Lookers:
                 raise RuntimeError(f"the stream was answered {answer.status}")
             async for line in answer.content:
                 if line.startswith(b"event: "):
-                    self.events += 1
                     live.set()
 
     async def open_pages(self, pages: list[str], pause: float) -> None:
-        """Open one page after the other, for ever, with a pause in between (seconds)."""
+        """Open one page after the other, for ever, with a pause in between (seconds).
+
+        Raises `RuntimeError` if one is not there.
+        """
         while True:
             for page in pages:
-                began = time.perf_counter()
                 async with self._client.get(self._url + page) as answer:
                     await answer.read()
-                self.opened += 1
-                self.slowest = max(self.slowest, time.perf_counter() - began)
+                    if answer.status != 200:
+                        raise RuntimeError(f"{page} was answered {answer.status}")
                 await asyncio.sleep(pause)
 
 

@@ -297,6 +297,7 @@ class Gateway:
                 self._stopping,
                 resender=Resender(acceptor, self._partners),
                 sms_accounts=sms_accounts(settings),
+                tallies=self._tallies,
                 wake_reports=self._reports_wanted.set,
                 downstream=self._downstream,
                 lines=self._lines,

@@ -18,6 +18,7 @@ from whimbrel.flow.overview import Overview
 from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.resend import Resender
 from whimbrel.flow.sender_lines import Lines
+from whimbrel.flow.tallies import Tallies
 from whimbrel.http_out import Http
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
@@ -60,6 +61,7 @@ class PageParts(NamedTuple):
     resender: Resender
     sms_accounts: Accounts
     """The accounts of SMS senders, by which their pauses are called."""
+    tallies: Tallies
     wake_reports: Callable[[], None]
     downstream: Http
     """The client by which reports go to Partners."""
@@ -136,6 +138,7 @@ def _console_routes(
             pages,
             parts.resender,
             accounts=parts.sms_accounts,
+            tallies=parts.tallies,
             wake_reports=parts.wake_reports,
         ),
         InboundPage(store, pages),

@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import gc
 import logging
+import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 OnReady = Callable[[str], object]
 
@@ -43,7 +45,7 @@ async def serve_app(
     shown = f"[{address}]" if ":" in address else address
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -64,6 +66,28 @@ def _is_news(record: logging.LogRecord) -> bool:
     """Pass over what clients may do: keep a connection beyond the stop, or not read a stream."""
     said = record.getMessage()
     return "graceful shutdown exceeded" not in said and "without completing response" not in said
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP/1.1, which also serves who would rather speak something else.
+
+    A client may offer HTTP/2 by `Upgrade: h2c`, as Java's does with every request that is not over
+    TLS; a server that does not care goes on as if nothing had been said (RFC 9110, section 7.8).
+    The parser takes what follows such headers for the other protocol, and the body would be lost:
+    so it does not get to see the offer.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        if _OFFER in data and _REQUEST_LINE.match(data):
+            head, end, body = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"", head) + end + body
+        super().data_received(data)
+
+
+_OFFER = b"h2c"
+_REQUEST_LINE = re.compile(rb"[A-Z]+ \S+ HTTP/1\.1\r\n")
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 class _Server(uvicorn.Server):

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.builders import Database
 from tests.support.processes import Finished, Running, finished, free_ports, running
 
 LOGIN, PASSWORD, SENDER = "demo", "demo-secret", "WHIMBREL"
@@ -63,6 +64,9 @@ class World:
 async def running_world(folder: Path) -> AsyncIterator[World]:
     """Run a demo in an empty folder."""
     port = free_ports(4)
+    data = folder / _DATA
+    data.mkdir()
+    Database(data / "whimbrel.db")  # so that the demo need not make it
     options = ("--port", str(port), "--speed", str(_SPEED))
     async with (
         running("demo", *options, ready="Whimbrel is ready on", folder=folder) as process,

@@ -8,15 +8,8 @@ from whimbrel.domain.chain import Again, Named, Refused, Taken
 from whimbrel.domain.content import Channel, Text
 from whimbrel.domain.schedule import Schedule
 from whimbrel.domain.status import ErrorCode, LinkState
-from whimbrel.flow.narrative import (
-    Accepted,
-    Ended,
-    Narrative,
-    Owed,
-    Received,
-    Submitted,
-    narrate,
-)
+from whimbrel.flow.happenings import Accepted, Ended, Owed, Received, Submitted
+from whimbrel.flow.narrative import Narrative, narrate
 from whimbrel.flow.next_steps import Next
 from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.history import tell_stories

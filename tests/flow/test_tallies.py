@@ -28,6 +28,7 @@ from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.domain.tally import What, bucket_of
 from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
+from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.engine import OutcomeUnknown, Store, StoreUnavailable
 from whimbrel.store.sqlite import SqliteStore, connect
 from whimbrel.store.tallies import Kind, TallyRange, read_totals
@@ -138,6 +139,19 @@ async def test_a_cascade_that_is_not_needed(journey: Journey) -> None:
         (What.DELIVERED, WA, 0, 0): 1,
         (What.SPARED, SMS, 1, 0): 1,
     }
+
+
+async def test_what_is_called_off_has_not_failed(journey: Journey) -> None:
+    await accept(journey.store, a_cascade())
+    for _ in range(2):
+        told = await journey.store.write(cancel_chains, Cancellation(1, START))
+        assert told is not None
+        for one in told:
+            journey.tallies.news(one.news)
+    await journey.tallies.flush()
+    found = await counted(journey.store, What.CANCELLED, *EVENTS)
+    assert found[What.CANCELLED, WA, 0, int(ErrorCode.FILTERED)] == 1
+    assert {key[0] for key in found} == {What.CANCELLED}
 
 
 async def test_a_lifetime_that_ends_and_one_in_which_nobody_reads(journey: Journey) -> None:

@@ -13,13 +13,28 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support.builders import Database
 from tests.support.processes import Running, finished, free_ports, running
 
 READY = "Whimbrel is ready on"
 
 
 def demo(folder: Path, port: int, *options: str) -> contextlib.AbstractAsyncContextManager[Running]:
+    """Run the demo in a folder that has its store already: to make one takes a second of a core."""
+    make_store(folder)
+    return demo_in(folder, port, *options)
+
+
+def demo_in(
+    folder: Path, port: int, *options: str
+) -> contextlib.AbstractAsyncContextManager[Running]:
     return running("demo", "--port", str(port), *options, ready=READY, folder=folder)
+
+
+def make_store(folder: Path) -> None:
+    data = folder / "whimbrel-data"
+    data.mkdir(exist_ok=True)
+    Database(data / "whimbrel.db")
 
 
 async def curl_words(process: Running) -> list[str]:
@@ -52,7 +67,7 @@ def reports_of(process: Running, mt_num: str) -> list[int]:
 
 async def test_the_line_that_it_prints_yields_reports(tmp_path: Path) -> None:
     port = free_ports(4)
-    async with demo(tmp_path, port) as process:
+    async with demo_in(tmp_path, port) as process:
         words = await curl_words(process)
         assert words[:3] == ["curl", "-sS", f"http://127.0.0.1:{port}/send"]
         assert words[3] == "-d"
@@ -186,6 +201,7 @@ async def test_its_settings_are_good_for_the_parts_alone(tmp_path: Path) -> None
 async def test_a_taken_port_ends_all_of_it(tmp_path: Path, taken: int) -> None:
     port = free_ports(4)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port + taken)
+    make_store(tmp_path)
     async with server:
         done = await finished("demo", "--port", str(port), folder=tmp_path)
 

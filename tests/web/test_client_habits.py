@@ -1,10 +1,13 @@
 """What deployed clients do, and what is stored all the same (protocol, section 1)."""
 
+import asyncio
 import codecs
 import json
+import re
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from tests.support.clock import START
 from tests.support.gateway import RunningGateway, a_request
@@ -250,3 +253,25 @@ async def kept(shop: RunningGateway, changes: dict[str, Any]) -> dict[str, Any]:
     chain, [link], *_ = await stored(shop, await post(shop, altered(a_request(), changes)))
     rows = {"chain": chain, "link": link}
     return {column: rows[column.split(".")[0]][column.split(".")[1]] for column in PLAIN}
+
+
+async def test_an_offer_of_http_2_is_passed_over(shop: RunningGateway) -> None:
+    """Java's HttpClient makes it with every request over plain HTTP, body included."""
+    body = json.dumps(a_request()).encode()
+    head = (
+        "POST /send HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        f"Content-Length: {len(body)}\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQ\r\n"
+        "Upgrade: h2c\r\nUser-Agent: Java-http-client/17.0.15\r\n\r\n"
+    )
+    host, port = URL(shop.url).host, URL(shop.url).port
+    reader, writer = await asyncio.open_connection(host, port)
+    for _ in range(2):  # the connection goes on as HTTP/1.1
+        writer.write(head.encode())
+        await writer.drain()
+        writer.write(body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        length = int(re.search(rb"content-length: (\d+)", answer)[1])  # type: ignore[index]
+        assert b"mtNum" in await reader.readexactly(length)
+    writer.close()
+    await writer.wait_closed()

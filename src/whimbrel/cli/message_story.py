@@ -9,20 +9,17 @@ from whimbrel.cli.terminal import moment
 from whimbrel.clock import SECOND
 from whimbrel.domain.chain import Named
 from whimbrel.domain.status import CLICKED, ErrorCode, LinkState, Status
-from whimbrel.flow.narrative import (
+from whimbrel.flow.happenings import (
     Accepted,
     Ended,
     Event,
-    Narrative,
     Owed,
-    Part,
     Received,
-    ShortUrl,
-    Step,
     Submitted,
     Told,
     Visited,
 )
+from whimbrel.flow.narrative import Narrative, Part, ShortUrl, Step
 from whimbrel.flow.next_steps import Next, Outlook
 from whimbrel.store.reports import ReportState
 

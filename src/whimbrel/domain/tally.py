@@ -24,6 +24,8 @@ class What(StrEnum):
     READ = "read"
     FAILED = "failed"
     """It is undelivered; the detail is the errorCode."""
+    CANCELLED = "cancelled"
+    """An operator called it off, which its Partner is told as undelivered."""
     LATE = "late"
     """It was delivered after all, after it had been told undelivered."""
     SPARED = "spared"

@@ -5,8 +5,9 @@ number of them: beyond it the figures say that they are of a part.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from whimbrel.store.visits import (
     visits_of_short_urls,
 )
 
-MOST_VISITS = 200_000
+MOST_VISITS = 100_000
 """No more are counted at once."""
 _LOOKED_UP_AT_ONCE = 500
 
@@ -54,7 +55,7 @@ class LinkWish(NamedTuple):
 class Figures:
     """What was counted under one heading."""
 
-    __slots__ = ("clicks", "desktop", "first_click_at", "last_click_at", "mobile", "uids", "visits")
+    __slots__ = ("clicks", "desktop", "first_click_at", "last_click_at", "mobile", "visits")
 
     def __init__(self) -> None:
         self.visits = 0
@@ -63,30 +64,30 @@ class Figures:
         self.desktop = 0
         self.first_click_at: int | None = None
         self.last_click_at: int | None = None
-        self.uids: set[str] = set()
-        """Of the short URLs that were visited."""
 
     def add(self, visit: Visit) -> None:
         """Count a visit; they come with the latest first."""
         self.visits += 1
-        self.uids.add(visit.uid)
         if visit.counted:
             self.clicks += 1
             self.mobile += visit.agent == "mobile"
             self.desktop += visit.agent == "desktop"
-            self.first_click_at = min(visit.at, self.first_click_at or visit.at)
-            self.last_click_at = max(visit.at, self.last_click_at or visit.at)
+            self._note_click(visit.at, visit.at)
 
     def join(self, other: "Figures") -> None:
         """Count what another one has counted."""
-        for name in ("visits", "clicks", "mobile", "desktop"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.uids |= other.uids
-        if other.clicks:
-            firsts, lasts = (self.first_click_at, other.first_click_at), (
-                self.last_click_at, other.last_click_at)  # fmt: skip
-            self.first_click_at = min(at for at in firsts if at is not None)
-            self.last_click_at = max(at for at in lasts if at is not None)
+        self.visits += other.visits
+        self.clicks += other.clicks
+        self.mobile += other.mobile
+        self.desktop += other.desktop
+        if other.first_click_at is not None and other.last_click_at is not None:
+            self._note_click(other.first_click_at, other.last_click_at)
+
+    def _note_click(self, first: int, last: int) -> None:
+        if self.first_click_at is None or first < self.first_click_at:
+            self.first_click_at = first
+        if self.last_click_at is None or last > self.last_click_at:
+            self.last_click_at = last
 
 
 class LinkFigures(NamedTuple):
@@ -103,32 +104,50 @@ class LinkFigures(NamedTuple):
 
 async def count_links(store: Store, wish: LinkWish, tz: tzinfo) -> LinkFigures:
     """Count visits; days are those of the zone."""
-    total, count = Figures(), 0
-    by_day = {day: Figures() for day in _days(wish, tz)}
+    count = 0
+    days = _days(wish, tz)
+    by_day = {day: Figures() for day, _ in days}
     by_uid: dict[str, Figures] = {}
-    by_partner: dict[int, Figures] = {}
+    owners: dict[str, int] = {}
     async for partner_id, visits in _stretches(store, wish):
-        room = MOST_VISITS - count
-        for visit in visits[:room]:
-            day = datetime.fromtimestamp(visit.at / SECOND, tz).date()
-            for figures in (
-                total,
-                by_day.setdefault(day, Figures()),
-                by_uid.setdefault(visit.uid, Figures()),
-                by_partner.setdefault(partner_id, Figures()),
-            ):
-                figures.add(visit)
+        _add(visits[: MOST_VISITS - count], days, by_day, by_uid)
+        owners |= {visit.uid: partner_id for visit in visits}
         count += len(visits)
         if count > MOST_VISITS:
-            return LinkFigures(total, by_day, by_uid, by_partner, is_whole=False)
+            break
         await asyncio.sleep(0)  # others first
-    return LinkFigures(total, by_day, by_uid, by_partner, is_whole=True)
+    total, by_partner = Figures(), dict[int, Figures]()
+    for uid, figures in by_uid.items():
+        total.join(figures)
+        by_partner.setdefault(owners[uid], Figures()).join(figures)
+    return LinkFigures(total, by_day, by_uid, by_partner, is_whole=count <= MOST_VISITS)
 
 
-def _days(wish: LinkWish, tz: tzinfo) -> Iterable[date]:
+_Days = list[tuple[date, int]]
+"""Days in their order, each with the moment at which it ends."""
+
+
+def _days(wish: LinkWish, tz: tzinfo) -> _Days:
     first = datetime.fromtimestamp(wish.since / SECOND, tz).date()
     last = datetime.fromtimestamp((wish.before - 1) / SECOND, tz).date()
-    return (first + timedelta(days) for days in range((last - first).days + 1))
+    days = [first + timedelta(days) for days in range((last - first).days + 1)]
+    return [(day, _midnight(day + timedelta(1), tz)) for day in days]
+
+
+def _midnight(day: date, tz: tzinfo) -> int:
+    return int(datetime.combine(day, time(), tz).timestamp() * SECOND)
+
+
+def _add(
+    visits: list[Visit], days: _Days, by_day: dict[date, Figures], by_uid: dict[str, Figures]
+) -> None:
+    ends = [ends_at for _, ends_at in days]
+    for visit in visits:
+        by_day[days[bisect_right(ends, visit.at)][0]].add(visit)
+        figures = by_uid.get(visit.uid)
+        if figures is None:
+            figures = by_uid[visit.uid] = Figures()
+        figures.add(visit)
 
 
 async def _stretches(store: Store, wish: LinkWish) -> AsyncIterator[tuple[int, list[Visit]]]:

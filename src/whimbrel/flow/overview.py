@@ -80,6 +80,7 @@ class Funnel(NamedTuple):
     failed: int
     late: int
     spared: int
+    cancelled: int
 
 
 class Percentiles(NamedTuple):
@@ -238,7 +239,10 @@ def _funnels(totals: Mapping[Kind, int]) -> list[Funnel]:
             channel,
             position,
             sums[What.RELEASED if position else What.ACCEPTED, channel, position],
-            *(sums[what, channel, position] for what in (*SERIES[1:], What.LATE, What.SPARED)),
+            *(
+                sums[what, channel, position]
+                for what in (*SERIES[1:], What.LATE, What.SPARED, What.CANCELLED)
+            ),
         )
         for position, channel in places
     ]

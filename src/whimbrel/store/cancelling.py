@@ -11,7 +11,7 @@ from whimbrel.domain.chain import Cancelled
 from whimbrel.domain.chain_id import links_of
 from whimbrel.domain.status import LinkState
 from whimbrel.store.engine import Hold, Statement, Steps, ask_one
-from whimbrel.store.links import LinkEvent, move_links
+from whimbrel.store.links import LinkEvent, News, move_links
 
 _LINKS = Statement("""
 SELECT link_id, attempt FROM links WHERE link_id >= :first AND link_id <= :last ORDER BY link_id
@@ -35,6 +35,8 @@ class CalledOff(NamedTuple):
     """How often it had been tried: of one that was called off, a part may have gone."""
     is_new: bool
     """Whether this call did it."""
+    news: tuple[News, ...] = ()
+    """What is to be counted of it."""
 
 
 def cancel_chains(wishes: list[Cancellation]) -> Steps[list[list[CalledOff] | None]]:
@@ -47,7 +49,7 @@ def cancel_chains(wishes: list[Cancellation]) -> Steps[list[list[CalledOff] | No
             [LinkEvent(link_id, Cancelled(now), now) for link_id, _ in links]
         )
         told = [
-            CalledOff(one.link_id, one.after, attempts, one.before is not one.after)
+            CalledOff(one.link_id, one.after, attempts, one.before is not one.after, one.news)
             for one, (_, attempts) in zip(moves, links, strict=True)
             if one is not None
         ]

@@ -202,7 +202,9 @@ def _news(
             took = submitted_at - accepted_at
         elif after.state is LinkState.DELIVERED and submitted_at is not None and done_at:
             took = done_at - submitted_at  # of one that is read already, nobody has told when
-        news.append(News(_NEWS[status], after.link_id, after.channel, now, error_code, took))
+        called_off = status is Status.UNDELIVERED and after.state is LinkState.CANCELLED
+        what = What.CANCELLED if called_off else _NEWS[status]
+        news.append(News(what, after.link_id, after.channel, now, error_code, took))
         if status is Status.DELIVERED and before.told == Status.UNDELIVERED:
             news.append(News(What.LATE, after.link_id, after.channel, now))
     if after.state is LinkState.SPARED is not before.state:

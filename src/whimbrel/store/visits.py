@@ -4,18 +4,18 @@ from typing import NamedTuple
 
 from whimbrel.store.engine import Ask, Row, Statement, Steps
 
-STRETCH = 2_000
+STRETCH = 1_000
 """Visits that are read at once: some milliseconds of the event loop."""
 _OF_PARTNER = Statement("""
 SELECT click_id, uid, at, agent, counted FROM clicks
 WHERE partner_id = :partner_id AND at >= :since AND at <= :at
     AND (at < :at OR click_id < :click_id)
-ORDER BY at DESC, click_id DESC LIMIT 2000
+ORDER BY at DESC, click_id DESC LIMIT 1000
 """)
 _OF_SHORT_URL = Statement("""
 SELECT click_id, uid, at, agent, counted FROM clicks
 WHERE uid = :uid AND at >= :since AND at <= :at AND (at < :at OR click_id < :click_id)
-ORDER BY at DESC, click_id DESC LIMIT 2000
+ORDER BY at DESC, click_id DESC LIMIT 1000
 """)
 _SHORT_URL = Statement("""
 SELECT uid, partner_id, target, chain_id, subscriber FROM short_urls WHERE uid = :uid

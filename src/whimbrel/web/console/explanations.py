@@ -83,7 +83,8 @@ EXPLANATIONS: Mapping[ErrorCode, Explanation] = MappingProxyType(
             phrase("Refused by the channel's rules"),
             phrase(
                 "The channel does not allow this message: its template, the time since the "
-                "subscriber's last message, or its quality rules stand against it."
+                "subscriber's last message, or its quality rules stand against it. Or an operator "
+                "has cancelled it."
             ),
             phrase(
                 "Look at the channel's own words in the message's history; use an "

@@ -100,6 +100,7 @@ class LinkPages:
             groupings=list(By),
             logins=sorted(one.login for one in by_id.values()),
             total=figures.total,
+            followed=len(figures.by_uid),
             is_whole=figures.is_whole,
             most_visits=MOST_VISITS,
             rows=rows[:_SHOWN_ROWS],

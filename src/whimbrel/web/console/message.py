@@ -17,6 +17,7 @@ from whimbrel.domain.operator import Right
 from whimbrel.domain.refusal import Refusal
 from whimbrel.flow.narrative import Accounts, Narrative, narrate
 from whimbrel.flow.resend import CannotResend, Resender
+from whimbrel.flow.tallies import Tallies
 from whimbrel.store.audit import Audited, audited, note_deeds
 from whimbrel.store.cancelling import Cancellation, cancel_chains
 from whimbrel.store.engine import Store
@@ -50,6 +51,7 @@ class MessagePage:
         resender: Resender,
         *,
         accounts: Accounts,
+        tallies: Tallies,
         wake_reports: Callable[[], None],
     ) -> None:
         """`accounts` names the accounts of SMS senders."""
@@ -59,6 +61,7 @@ class MessagePage:
         self._pages = pages
         self._resender = resender
         self._accounts = accounts
+        self._tallies = tallies
         self._wake_reports = wake_reports
 
     def pages(self) -> list[Page]:
@@ -107,6 +110,8 @@ class MessagePage:
         told = await self._store.write(_cancel_audited, Audited(wish, entry))
         if told is None:
             return self._nowhere(request)
+        for one in told:
+            self._tallies.news(one.news)
         self._wake_reports()
         places = ".".join(str(place) for place, one in enumerate(told, 1) if one.is_new)
         return RedirectResponse(f"{_address(mt_num)}?cancelled={places or 0}", status_code=303)

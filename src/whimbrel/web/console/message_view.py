@@ -7,7 +7,8 @@ from typing import NamedTuple
 from whimbrel.clock import DAY, MINUTE, SECOND
 from whimbrel.domain import extra_param
 from whimbrel.domain.schedule import Schedule
-from whimbrel.flow.narrative import Event, Narrative, Told
+from whimbrel.flow.happenings import Event, Told
+from whimbrel.flow.narrative import Narrative
 from whimbrel.flow.resend import repeated_by
 from whimbrel.http_urls import redact
 
