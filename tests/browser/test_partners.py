@@ -1,13 +1,10 @@
-"""Partners, their reports, senders and short links, as an admin's browser shows them."""
+"""An admin makes a Partner, tries its report URL, and sends its dead reports once more."""
 
-import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.accessibility import check_accessibility
-from tests.browser.conftest import DESKTOP, PHONE, OpenPage
 from tests.browser.guard import Guard
 from tests.browser.pictures import screenshot
-from tests.browser.signing_in import sign_in
 from tests.browser.world import SENDER, World
 
 PARTNERS, REPORTS = "/console/partners", "/console/reports"
@@ -85,19 +82,3 @@ async def test_the_report_url_is_tried_and_dead_reports_go_again(
     await expect(console.locator(".redelivery .badge").first).to_have_text("done")
     await check_accessibility(console, "dark", "light")
     await world.until_report(mt_num, 0)
-
-
-@pytest.mark.parametrize(
-    ("language", "size"), [("en", DESKTOP), ("ru", PHONE)], ids=["English", "Russian phone"]
-)
-async def test_the_other_pages_are_for_everybody(
-    open_page: OpenPage, world: World, language: str, size: tuple[int, int]
-) -> None:
-    page = await open_page(language=language, size=size)
-    await sign_in(page, world, "/console/senders")
-    for name in ("senders", "links", "numbering", "partners/demo", "partners/demo/change"):
-        await page.goto(f"{world.url}/console/{name}")
-        await check_accessibility(page, "dark", "light")
-        await screenshot(page, f"{name.replace('/', '-')}-{language}")
-        wide = await page.evaluate("() => document.documentElement.scrollWidth")
-        assert wide <= size[0], f"{name} is wider than the window"

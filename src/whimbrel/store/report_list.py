@@ -13,7 +13,7 @@ from whimbrel.store.redelivery import ANYBODY
 from whimbrel.store.reports import ReportState
 
 _STRETCH = 1_000
-_MOST_STRETCHES = 10
+_MOST_STRETCHES = 3
 BEYOND = 1 << 58
 """Greater than the numbers of all links."""
 

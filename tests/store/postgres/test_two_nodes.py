@@ -37,6 +37,7 @@ from whimbrel.store import (
     links,
     parts,
     receipts,
+    redelivery,
     reports,
     timers,
 )
@@ -264,6 +265,28 @@ async def test_a_new_report_goes_behind_one_that_is_sent_again(
         waits=True,
     )
     assert states_of_reports(database) == [(0, DUE), (2, HELD), (9, HELD)]
+
+
+async def test_a_lane_that_is_sent_again_is_one_nodes_at_a_time_and_nobody_waits(
+    store: PostgresStore, pair: Pair, database: PostgresDatabase
+) -> None:
+    for number in range(1, 4):
+        await submit(store, number, f"wamid.{number}")
+    database.script("UPDATE reports SET state = 3")
+    wish = redelivery.NewRedelivery(START + MINUTE, "ann", redelivery.ANYBODY, START)
+    number = await store.write(redelivery.start_redeliveries, wish)
+    assert number is not None
+    step = redelivery.LaneStep(number, "1/", START + MINUTE)
+    counts = await pair.meet(
+        (redelivery.step_redeliveries, step),
+        redelivery._TAKE,
+        (redelivery.step_redeliveries, step),
+        waits=False,
+    )
+    assert counts == (3, 0)
+    progress = await store.read(redelivery.redelivery_progress, number)
+    assert progress is not None
+    assert (progress.done, progress.is_open) == (3, False)
 
 
 async def test_both_halves_of_a_long_message_make_it_whole(

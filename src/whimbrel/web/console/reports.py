@@ -1,5 +1,6 @@
 """Reports to Partners: which are dead, waiting or acknowledged, and how they are sent once more."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import tzinfo
 from types import MappingProxyType
@@ -26,7 +27,7 @@ from whimbrel.store.redelivery import (
     start_redeliveries,
     stop_redeliveries,
 )
-from whimbrel.store.report_list import BEYOND, Place, ReportWish, page_reports
+from whimbrel.store.report_list import BEYOND, Place, ReportPage, ReportWish, page_reports
 from whimbrel.store.reports import Redelivery, ReportState, redeliver_reports
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.pages.forms import Form, read_form
@@ -37,6 +38,7 @@ from whimbrel.web.pages.words import phrase
 
 REPORTS = "/console/reports"
 _PAGE = 25
+_LOOKS = 10  # of three thousand reports each, for one page
 _MOST_NUMBER = 1 << 53
 STATUS_NAMES: Mapping[int, str] = MappingProxyType(
     {
@@ -163,7 +165,7 @@ class ReportPages:
     ) -> Response:
         by_id, zone = await self._partners(), preferences_of(request).tz
         asked = _Asked.of(request, by_id, zone)
-        shown = await self._store.read(page_reports, asked.wish)
+        shown = await self._look(asked.wish)
         lanes = await self._store.read(count_dead_reports, None)
         dead = [_dead_reports(lane, by_id) for lane in lanes]
         return self._pages.answer(
@@ -188,6 +190,18 @@ class ReportPages:
             errors=errors or {},
             done=_DONE.get(request.query_params.get("done", ""), ""),
         )
+
+    async def _look(self, wish: ReportWish) -> ReportPage:
+        """Look for a page of reports, a little at a time, and not for ever."""
+        shown = ReportPage([], wish.below)
+        for _ in range(_LOOKS):
+            if shown.rest is None or len(shown.reports) >= wish.room:
+                break
+            rest = wish._replace(below=shown.rest, room=wish.room - len(shown.reports))
+            more = await self._store.read(page_reports, rest)
+            shown = ReportPage(shown.reports + more.reports, more.rest)
+            await asyncio.sleep(0)  # others first
+        return shown
 
     async def _partners(self) -> dict[int, Partner]:
         """Return all Partners by number, the removed ones too, whose reports still go."""
