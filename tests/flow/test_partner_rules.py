@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 
 from whimbrel.domain.content import Channel
 from whimbrel.domain.partner import Profile, new_profile
-from whimbrel.domain.password import password_is_right
+from whimbrel.domain.password import new_password, password_is_right
 from whimbrel.domain.short_url import ShortUrlMode
 from whimbrel.flow.partner_rules import (
     BOUNDS,
@@ -17,7 +17,6 @@ from whimbrel.flow.partner_rules import (
     checked_login,
     grown_length,
     hashed,
-    new_password,
     new_signing_secret,
     taken,
 )

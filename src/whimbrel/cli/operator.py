@@ -1,7 +1,5 @@
 """`whimbrel operator`: who may sign in to the console."""
 
-import secrets
-import sys
 from typing import Annotated
 
 import typer
@@ -9,9 +7,18 @@ from msgspec.structs import replace
 from rich.markup import escape
 from rich.table import Table
 
-from whimbrel.cli.terminal import ConfigOption, console, fail, moment, with_store
+from whimbrel.cli.terminal import (
+    ConfigOption,
+    PasswordStdin,
+    console,
+    fail,
+    moment,
+    password_to_set,
+    with_store,
+)
 from whimbrel.clock import SystemClock
-from whimbrel.domain.operator import ROLE_NAMES, Operator, Role, check_login
+from whimbrel.domain.login import BadLogin, check_form
+from whimbrel.domain.operator import ROLE_NAMES, Operator, Role
 from whimbrel.domain.password import BadPassword, hash_password
 from whimbrel.store.audit import Audited, AuditEntry
 from whimbrel.store.engine import Store
@@ -33,10 +40,6 @@ RoleOption = Annotated[
         help="admin: everything; support: helps messages and reports along; reader: looks."
     ),
 ]
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-]
-_GENERATED_BYTES = 18
 
 
 async def add_operator(
@@ -61,10 +64,10 @@ def add(
 ) -> None:
     """Add an operator. Without --password-stdin a password is made and shown once."""
     try:
-        check_login(login)
-    except ValueError as error:
+        check_form(login)
+    except BadLogin as error:
         fail(f"login: {error}")
-    password, shown = _password(password_stdin=password_stdin)
+    password, shown = password_to_set(password_stdin=password_stdin)
     try:
         added = with_store(
             config,
@@ -117,7 +120,7 @@ def password_command(
     login: Login, config: ConfigOption = None, password_stdin: PasswordStdin = False
 ) -> None:
     """Set a new password; sessions with the old one end."""
-    password, shown = _password(password_stdin=password_stdin)
+    password, shown = password_to_set(password_stdin=password_stdin)
     try:
         password_hash = hash_password(password)
     except BadPassword as error:
@@ -168,10 +171,3 @@ async def _find(store: Store, login: str) -> Operator:
 def _entry(action: str, login: str, **details: object) -> AuditEntry:
     """Return the audit entry of a change that was made on the command line."""
     return AuditEntry(SystemClock().now(), "whimbrel", "command line", action, login, details)
-
-
-def _password(*, password_stdin: bool) -> tuple[str, bool]:
-    """Return the password to set, and whether it was made here and must be shown."""
-    if password_stdin:
-        return sys.stdin.readline().rstrip("\n"), False
-    return secrets.token_urlsafe(_GENERATED_BYTES), True

@@ -1,6 +1,5 @@
 """`whimbrel partner`: who may send. A running gateway follows within seconds."""
 
-import sys
 from typing import Annotated
 
 import msgspec
@@ -39,7 +38,15 @@ from whimbrel.cli.partner_options import (
     changed,
     refuse,
 )
-from whimbrel.cli.terminal import ConfigOption, console, fail, read_settings, with_store
+from whimbrel.cli.terminal import (
+    ConfigOption,
+    PasswordStdin,
+    console,
+    fail,
+    password_to_set,
+    read_settings,
+    with_store,
+)
 from whimbrel.clock import SystemClock
 from whimbrel.domain.partner import Partner, Profile, new_profile
 from whimbrel.flow.own_domain import gateway_base
@@ -50,7 +57,6 @@ from whimbrel.flow.partner_rules import (
     grown_length,
     hashed,
     new_partner,
-    new_password,
     new_signing_secret,
     taken,
 )
@@ -69,9 +75,6 @@ from whimbrel.store.partners import (
 
 app = typer.Typer(name="partner", help="Partners: who may send, and how.", no_args_is_help=True)
 Login = Annotated[str, typer.Argument(help="The Partner's login.")]
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-]
 
 
 async def add_partner(store: Store, login: str, password: str, profile: Profile) -> None:
@@ -125,7 +128,7 @@ def add(
     profile = changed(new_profile(), locals(), base, signing_secret=secret)
     try:
         checked_login(login)
-        password, shown = _password(password_stdin=password_stdin)
+        password, shown = password_to_set(password_stdin=password_stdin)
         with_store(config, lambda store: add_partner(store, login, password, profile), create=True)
     except BadPartner as error:
         refuse(error)
@@ -232,7 +235,7 @@ def password_command(
     login: Login, config: ConfigOption = None, password_stdin: PasswordStdin = False
 ) -> None:
     """Set a new password; the old one stops working within seconds."""
-    password, shown = _password(password_stdin=password_stdin)
+    password, shown = password_to_set(password_stdin=password_stdin)
     try:
         password_hash = hashed(password)
     except BadPartner as error:
@@ -311,10 +314,3 @@ def _note_of_growth(profile: Profile, base: str) -> str:
         f"\nNote: its short URLs have {length} characters, and URLs of more than "
         f"{profile.short_threshold} are replaced: some texts will grow."
     )
-
-
-def _password(*, password_stdin: bool) -> tuple[str, bool]:
-    """Return the password to set, and whether it was made here and must be shown."""
-    if password_stdin:
-        return sys.stdin.readline().rstrip("\n"), False
-    return new_password(), True

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from whimbrel.clock import DAY, SystemClock
+from whimbrel.domain.password import new_password
 from whimbrel.settings import ENVIRONMENT_PREFIX, Settings, load
 from whimbrel.store.engine import Store
 from whimbrel.store.opening import open_store
@@ -31,6 +32,9 @@ ConfigOption = Annotated[
     ),
 ]
 
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
 FOREVER = 1 << 60
 """A moment that never comes."""
 Since = Annotated[
@@ -85,6 +89,13 @@ def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
             await store.close()
 
     return asyncio.run(run())
+
+
+def password_to_set(*, password_stdin: bool) -> tuple[str, bool]:
+    """Return the password to set, and whether it was made here and must be shown."""
+    if password_stdin:
+        return sys.stdin.readline().rstrip("\n"), False
+    return new_password(), True
 
 
 def fail(text: str) -> Never:

@@ -1,4 +1,4 @@
-"""Logins: what a Partner may be called."""
+"""Logins: what Partners and operators may be called."""
 
 LONGEST_LOGIN = 64
 RESERVED_LOGINS = frozenset(
@@ -23,11 +23,16 @@ class BadLogin(ValueError):
         self.values = values
 
 
-def check_login(login: str) -> None:
-    """Refuse what cannot be the login of a new Partner. Raises `BadLogin`."""
+def check_form(login: str) -> None:
+    """Refuse what cannot be a login at all. Raises `BadLogin`."""
     if not login or len(login) > LONGEST_LOGIN or not login.isprintable() or _NEVER & set(login):
         rule = "1 to {most} printable characters, without blanks and slashes"
         raise BadLogin(rule, most=LONGEST_LOGIN)
+
+
+def check_login(login: str) -> None:
+    """Refuse what cannot be the login of a new Partner. Raises `BadLogin`."""
+    check_form(login)
     if login in RESERVED_LOGINS:
         rule = "/{login} is a path of the gateway, so that nobody can be called '{login}'"
         raise BadLogin(rule, login=login)

@@ -56,9 +56,3 @@ class Operator(Struct, frozen=True):
     def may(self, right: Right) -> bool:
         """Tell whether the operator's role has a right."""
         return right in _RIGHTS[self.role]
-
-
-def check_login(login: str) -> None:
-    """Raise `ValueError`, with the rule, for a login that may not be given."""
-    if not login or len(login) > 64 or not login.isprintable() or set("/ ") & set(login):
-        raise ValueError("1 to 64 printable characters, without blanks and slashes")

@@ -31,7 +31,6 @@ NO_SHORT_DOMAIN = (
     "there is no short domain; give the Partner one, or set short_urls.base_url or "
     "server.public_url"
 )
-_GENERATED_BYTES = 18
 _SECRET_BYTES = 24  # Standard Webhooks asks for 24 to 64
 
 
@@ -104,11 +103,6 @@ def hashed(password: str) -> str:
 def new_partner(login: str, password_hash: str, profile: Profile) -> Partner:
     """Return a Partner that is not written yet; login and profile have been checked."""
     return Partner(0, login, password_hash, False, profile)
-
-
-def new_password() -> str:
-    """Make a password that nobody can guess."""
-    return secrets.token_urlsafe(_GENERATED_BYTES)
 
 
 def new_signing_secret() -> str:

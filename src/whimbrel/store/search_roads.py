@@ -116,13 +116,13 @@ FROM chains c
 WHERE c.chain_id IN ({_NUMBERS})
     AND (CAST(:login AS text) IS NULL
         OR (SELECT p.login FROM partners p WHERE p.partner_id = c.partner_id) = :login)
-    AND (CAST(:dest_addr AS text) IS NULL OR c.dest_addr = :dest_addr)
-    AND (CAST(:partner_ref AS text) IS NULL OR c.partner_ref = :partner_ref)
+    AND (CAST(:dest_addr AS text) IS NULL OR coalesce(c.dest_addr, '') = :dest_addr)
+    AND (CAST(:partner_ref AS text) IS NULL OR coalesce(c.partner_ref, '') = :partner_ref)
     AND (CAST(:extra AS text) IS NULL OR c.extra_param LIKE :extra ESCAPE '!')
     AND (CAST(:by_link AS smallint) = 0 OR coalesce((
         SELECT 1 FROM links l
         WHERE l.link_id >= c.chain_id * 16 AND l.link_id <= c.chain_id * 16 + 15
-            AND l.state >= :lowest AND l.state <= :highest
+            AND l.state + 0 >= :lowest AND l.state + 0 <= :highest
             AND (CAST(:channel AS text) IS NULL OR l.channel = :channel)
             AND (CAST(:sender AS text) IS NULL OR l.sender = :sender)
             AND (CAST(:error_code AS smallint) < 0 OR l.error_code = :error_code)
@@ -130,7 +130,8 @@ WHERE c.chain_id IN ({_NUMBERS})
 """)
 """Those of some chains that are wanted; what is asked of a link, one link meets.
 
-`coalesce` instead of EXISTS: PostgreSQL would rather read all links than ask for those of some.
+No column stands alone that an index begins with, or is for some values of: knowing the values,
+PostgreSQL would read all links that are queued for each chain. For the same reason no EXISTS.
 """
 LINKS = Statement("""
 SELECT link_id, channel, sender, text, image_url, state, attempt, submitted_at, done_at,

@@ -14,7 +14,9 @@ from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS
 from tests.support import postgres
 from tests.support.postgres import PostgresDatabase
 from tests.support.runner import runner
-from whimbrel.store import numbering, receipts, reports, short_urls
+from whimbrel.domain.content import Channel
+from whimbrel.store import numbering, receipts, reports, search_roads, short_urls
+from whimbrel.store.criteria import Criteria, wanted_params
 from whimbrel.store.engine import Statement
 from whimbrel.store.migrate import upgrade_postgres
 
@@ -133,3 +135,29 @@ def test_what_is_due_first_is_found_without_sorting(
 ) -> None:
     plan = plan_of(database, module, name)
     assert not [line for line in plan if re.search(r"\bSort\b", line)], "\n".join(plan)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *(Criteria(states=(one, one)) for one in (-10, 0, 20, 30, 50)),
+        Criteria(states=(-10, 40), sender="S", channel=Channel.SMS),
+        Criteria(error_code=7, login="p1", dest_addr="79161", partner_ref="r1", pair=("a", "b")),
+    ],
+    ids=str,
+)
+def test_what_is_found_on_a_road_is_judged_by_its_number(
+    wanted: Criteria, database: PostgresDatabase
+) -> None:
+    """Also where PostgreSQL plans for the very values, as it does the first few times."""
+    values = [*range(1, search_roads.JUDGED_AT_ONCE + 1), *wanted_params(wanted)]
+    given = ", ".join("NULL" if one is None else f"'{one}'" for one in values)
+    database.script("SET plan_cache_mode = force_custom_plan")
+    database.script(f"PREPARE one AS {search_roads.JUDGED.for_postgres()}")
+    try:
+        plan = [line for (line,) in database.rows(f"EXPLAIN (COSTS OFF) EXECUTE one({given})")]
+    finally:
+        database.script("DEALLOCATE one")
+        database.script("SET plan_cache_mode = force_generic_plan")
+    used = set(re.findall(r"(?:using|Index Scan on) (\w+)", "\n".join(plan)))
+    assert used - {"partners_pkey"} == {"chains_pkey", "links_pkey"}, "\n".join(plan)

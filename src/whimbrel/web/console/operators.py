@@ -1,14 +1,13 @@
 """Operators: who may sign in, as what; and everybody's own password."""
 
-import secrets
-
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from whimbrel.clock import Clock
-from whimbrel.domain.operator import Operator, Right, Role, check_login
-from whimbrel.domain.password import SHORTEST, BadPassword
+from whimbrel.domain.login import BadLogin, check_form
+from whimbrel.domain.operator import Operator, Right, Role
+from whimbrel.domain.password import SHORTEST, BadPassword, new_password
 from whimbrel.flow.operator_sessions import MustWait, OperatorSessions
 from whimbrel.flow.password_checks import hash_aside
 from whimbrel.store.audit import Audited
@@ -25,7 +24,6 @@ from whimbrel.web.pages.rendering import Pages
 from whimbrel.web.pages.words import phrase
 
 _LIST = "/console/operators"
-_PASSWORD_BYTES = 18
 
 
 class OperatorPages:
@@ -64,15 +62,16 @@ class OperatorPages:
         form = await read_form(request)
         login = form.get("login", "")
         try:
-            check_login(login)
-        except ValueError as error:
-            return await self._list(request, status=400, typed=form, errors={"login": str(error)})
+            check_form(login)
+        except BadLogin as error:
+            told = self._pages.say(request)(error.rule, **error.values)
+            return await self._list(request, 400, form, {"login": told})
         role = _role(form)
         if role is None:
             return await self._list(
                 request, 400, form, {"role": phrase("admin, support or reader")}
             )
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        password = new_password()
         operator = Operator(
             0,
             login,
@@ -121,7 +120,7 @@ class OperatorPages:
         operator = await self._wanted(request)
         if operator is None:
             return self._nobody(request)
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        password = new_password()
         changed = replace(operator, password_hash=await hash_aside(password))
         entry = self._guard.deed(request, "operator.password", operator.login)
         await self._store.write(change_operators, Audited(changed, entry))

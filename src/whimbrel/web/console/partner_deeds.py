@@ -10,7 +10,8 @@ from whimbrel.clock import Clock
 from whimbrel.domain.operator import Right
 from whimbrel.domain.pacing import Rate
 from whimbrel.domain.partner import Partner
-from whimbrel.flow.partner_rules import BadPartner, hashed, new_password, new_signing_secret
+from whimbrel.domain.password import new_password
+from whimbrel.flow.partner_rules import BadPartner, hashed, new_signing_secret
 from whimbrel.flow.sample_report import send_sample
 from whimbrel.http_out import Http
 from whimbrel.store.audit import Audited, note_deeds

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from whimbrel.clock import Clock
 from whimbrel.domain.operator import Right
 from whimbrel.domain.partner import Partner, Profile, new_profile
-from whimbrel.domain.password import SHORTEST
+from whimbrel.domain.password import SHORTEST, new_password
 from whimbrel.flow.own_domain import gateway_base
 from whimbrel.flow.partner_changes import changes_between
 from whimbrel.flow.partner_rules import (
@@ -25,7 +25,6 @@ from whimbrel.flow.partner_rules import (
     grown_length,
     hashed,
     new_partner,
-    new_password,
     new_signing_secret,
     taken,
 )

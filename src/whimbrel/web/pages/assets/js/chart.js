@@ -1,5 +1,7 @@
 // The chart of messages over time (uPlot), its legend, and the table with the same figures.
 
+import { colour } from "./colour.js";
+
 /* global uPlot */
 
 const KINDS = ["accepted", "submitted", "delivered", "read", "failed"];
@@ -22,10 +24,6 @@ const day = times({ day: "numeric", month: "short" });
 const exact = times({ dateStyle: "medium", timeStyle: "short" });
 // As the page itself writes moments.
 const machine = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
-
-function colour(name) {
-  return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
-}
 
 /** Return the axis' labels: days where the range is of days, else times. */
 function labels(splits, span) {

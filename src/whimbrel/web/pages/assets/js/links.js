@@ -1,5 +1,7 @@
 // The chart of visits and clicks by day (uPlot). The same figures are in a table on the page.
 
+import { colour } from "./colour.js";
+
 /* global uPlot */
 
 const HEIGHT = 240;
@@ -11,10 +13,6 @@ const place = document.getElementById("chart");
 const at = document.getElementById("chart-at");
 const [days, visits, clicks] = JSON.parse(place.dataset.chart);
 const names = days.map((day) => named.format(new Date(`${day}T00:00:00Z`)));
-
-function colour(name) {
-  return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
-}
 
 /** Show the figures of a day under the pointer. */
 function tell(index) {
@@ -37,7 +35,7 @@ function options() {
     series: [
       {},
       { ...line, stroke: colour("visits"), dash: [8, 4] },
-      { ...line, stroke: colour("clicks"), fill: `${colour("clicks")}22` },
+      { ...line, stroke: colour("clicks"), fill: colour("clicks", 0.13) },
     ],
     hooks: { setCursor: [(one) => tell(one.cursor.idx)] },
   };
