@@ -22,28 +22,30 @@ _PATIENCE = 20_000.0  # milliseconds, a bound that only ends a test which has fa
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Run all of them in one loop, the one of their Chromium."""
+    """Run all tests that need Chromium in one loop, which is Chromium's."""
     for item in items:
-        if is_async_test(item) and "browser" in item.fixturenames:
+        if is_async_test(item) and "chromium" in item.fixturenames:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def chromium() -> AsyncIterator[Browser]:
     expect.set_options(timeout=_PATIENCE)
     async with running_chromium() as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """The demo; not started where there is no browser to look at it."""
     async with running_world(tmp_path_factory.mktemp("world")) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def guard(browser: Browser) -> AsyncIterator[Guard]:
+async def guard(chromium: Browser) -> AsyncIterator[Guard]:
     """Watches every page of the test, and has its say when they are closed."""
     guard = Guard()
     yield guard
@@ -65,7 +67,7 @@ class OpenPage(Protocol):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(
-    browser: Browser, guard: Guard, request: pytest.FixtureRequest
+    chromium: Browser, guard: Guard, request: pytest.FixtureRequest
 ) -> AsyncIterator[OpenPage]:
     """Open pages for other visitors than `page`'s.
 
@@ -83,7 +85,7 @@ async def open_page(
         size: tuple[int, int] = DESKTOP,
         zone: str = "UTC",
     ) -> Page:
-        context = await browser.new_context(
+        context = await chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=theme,
             locale=language,

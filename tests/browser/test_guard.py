@@ -50,9 +50,9 @@ async def url() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def shown(body: str, browser: Browser, url: str, guard: Guard) -> AsyncIterator[Page]:
+async def shown(body: str, chromium: Browser, url: str, guard: Guard) -> AsyncIterator[Page]:
     guard.allow(url, NOBODY)
-    context = await browser.new_context()
+    context = await chromium.new_context()
     await guard.watch(context)
     page = await context.new_page()
     await page.goto(str(URL(url).with_query(body=body)), wait_until="networkidle")
@@ -75,9 +75,9 @@ FAULTS = {
 }
 
 
-async def test_what_a_page_must_not_do(browser: Browser, url: str) -> None:
+async def test_what_a_page_must_not_do(chromium: Browser, url: str) -> None:
     guard = Guard()
-    async with shown("".join(FAULTS), browser, url, guard):
+    async with shown("".join(FAULTS), chromium, url, guard):
         pass
 
     with pytest.raises(AssertionError) as told:
@@ -85,18 +85,18 @@ async def test_what_a_page_must_not_do(browser: Browser, url: str) -> None:
     assert [fault for fault, words in FAULTS.items() if not re.search(words, str(told.value))] == []
 
 
-async def test_a_good_page(browser: Browser, url: str) -> None:
+async def test_a_good_page(chromium: Browser, url: str) -> None:
     guard = Guard()
-    async with shown(GOOD, browser, url, guard) as page:
+    async with shown(GOOD, chromium, url, guard) as page:
         await check_accessibility(page, "light", "dark")
 
     guard.check()
 
 
-async def test_what_is_expected_must_come(browser: Browser, url: str) -> None:
+async def test_what_is_expected_must_come(chromium: Browser, url: str) -> None:
     guard = Guard()
     guard.expect("a word")
-    async with shown(A_WORD, browser, url, guard):
+    async with shown(A_WORD, chromium, url, guard):
         guard.check()
         guard.expect("status of 404")
 
@@ -111,8 +111,8 @@ BARRIERS = {
 }
 
 
-async def test_what_a_page_must_not_ask(browser: Browser, url: str) -> None:
-    async with shown("".join(BARRIERS), browser, url, Guard()) as page:
+async def test_what_a_page_must_not_ask(chromium: Browser, url: str) -> None:
+    async with shown("".join(BARRIERS), chromium, url, Guard()) as page:
         with pytest.raises(AssertionError) as told:
             await check_accessibility(page, "light", "dark")
 
@@ -122,7 +122,7 @@ async def test_what_a_page_must_not_ask(browser: Browser, url: str) -> None:
 
 
 async def test_a_fault_fails_the_test_that_opened_the_page(
-    browser: Browser, tmp_path: Path
+    chromium: Browser, tmp_path: Path
 ) -> None:
     file = tmp_path / "test_fault.py"
     file.write_text("""
