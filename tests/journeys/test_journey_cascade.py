@@ -95,7 +95,7 @@ async def test_what_is_read_on_whatsapp_goes_no_further(place: Place) -> None:
     assert len(place.receiver.typed(mt_num)) == 3
     assert await place.sandbox.messages(READ, "SMS") == []
     story = await place.installation.run("message", "show", mt_num)
-    assert "SMS from WHIMBREL: spared, attempts 0" in story.output
+    assert "SMS from WHIMBREL (default): spared, attempts 0" in story.output
 
 
 async def test_ten_doubled_failures_bring_one_sms(place: Place) -> None:
@@ -180,10 +180,10 @@ async def test_message_show_tells_the_story(place: Place) -> None:
     story = (await place.installation.run("message", "show", mt_num)).output
 
     assert (
-        "WHATSAPP from WHIMBREL: failed (6 teleservice-not-provisioned), attempts 1, "
+        "WHATSAPP from WHIMBREL (default): failed (6 teleservice-not-provisioned), attempts 1, "
         "lifetime 30 s, the next one goes unless it is delivered"
     ) in story
-    assert "SMS from WHIMBREL: delivered, attempts 1, lifetime 600 s" in story
+    assert "SMS from WHIMBREL (default): delivered, attempts 1, lifetime 600 s" in story
     rows = [
         "WHATSAPP attempt 1: submitted wamid.",
         "WHATSAPP failed at ",
