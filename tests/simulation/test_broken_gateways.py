@@ -83,7 +83,7 @@ def reports_do_not_wait(patch: Patch) -> None:
 
 def answered_before_the_commit(patch: Patch) -> None:
     """Where an `id` that is given two numbers does not betray it."""
-    at_once = accept.Acceptor._store_chain
+    at_once = accept.Acceptor._keep
 
     async def store_later(self: Any, one: Any) -> Accepted:
         if one.dedupe_ref is not None:
@@ -91,7 +91,7 @@ def answered_before_the_commit(patch: Patch) -> None:
         self._store.write(chains.accept_chains, one)
         return Accepted(one.chain_id)
 
-    patch.setattr(accept.Acceptor, "_store_chain", store_later)
+    patch.setattr(accept.Acceptor, "_keep", store_later)
 
 
 def acknowledged_before_the_commit(patch: Patch) -> None:

@@ -23,6 +23,7 @@ from whimbrel.domain.chain import Again, NoAnswer, Refused, Taken
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
 from whimbrel.domain.status import ErrorCode, LinkState
+from whimbrel.domain.tally import What
 from whimbrel.store import chains, links
 from whimbrel.store.audit import Audited, AuditEntry, AuditWish, audited, list_deeds
 from whimbrel.store.cancelling import CalledOff, Cancellation, cancel_chains
@@ -51,7 +52,8 @@ async def test_a_message_that_waits_is_ended_and_its_partner_is_told(
 ) -> None:
     await accept(store, a_chain(link={"due_at": START + HOUR}))
     [one] = await cancel(store)
-    assert one == CalledOff(link_id(1, 0), S.CANCELLED, 0, True)
+    assert one._replace(news=()) == CalledOff(link_id(1, 0), S.CANCELLED, 0, True)
+    assert [news.what for news in one.news] == [What.CANCELLED]
     link = database.link()
     assert (link["state"], link["done_at"], link["error_code"]) == (S.CANCELLED, NOW, 10)
     assert database.rows("SELECT status, error_code FROM reports") == [(5, ErrorCode.FILTERED)]
