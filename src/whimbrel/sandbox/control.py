@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from whimbrel.sandbox.answers import json_answer
 from whimbrel.sandbox.errors import GraphError
 from whimbrel.sandbox.ledger import Message
 from whimbrel.sandbox.numbers import SandboxNumber
@@ -88,7 +89,7 @@ class ControlApi:
         if recipient is not None:
             recipient = recipient.strip().removeprefix("+")  # an unescaped + arrives as a blank
         narrowed = {"limit": limit, "to": recipient, "since": since}
-        return _json({"messages": self._newest(**narrowed)})
+        return json_answer({"messages": self._newest(**narrowed)})
 
     async def count(self, _request: Request) -> Response:
         """Count all accepted messages since the start or the last DELETE.
@@ -106,7 +107,7 @@ class ControlApi:
         }
         if self._smsc:
             count["sms"] = self._smsc.count()
-        return _json(count)
+        return json_answer(count)
 
     async def clear(self, _request: Request) -> Response:
         """Forget all messages."""
@@ -121,7 +122,7 @@ class ControlApi:
         body = await request.body()
         try:
             if msgspec.json.decode(body, type=_Addressee).channel == "SMS":
-                return _json({"id": self._required_smsc().inbound(body)})
+                return json_answer({"id": self._required_smsc().inbound(body)})
             wanted = msgspec.json.decode(body, type=Inbound)
             number = self._number(wanted.phone_number_id)
         except (msgspec.DecodeError, WrongWish) as error:
@@ -129,7 +130,7 @@ class ControlApi:
         wamid = self._world.write_inbound(
             number, sender=wanted.sender, text=wanted.text, name=wanted.name
         )
-        return _json({"id": wamid})
+        return json_answer({"id": wamid})
 
     async def faults(self, request: Request) -> Response:
         """Break a number or an SMPP account, or mend it."""
@@ -159,7 +160,7 @@ class ControlApi:
     async def health(self, _request: Request) -> Response:
         """Tell that the sandbox lives, and how its webhooks fare."""
         smsc = {"smsc": self._smsc.health()} if self._smsc else {}
-        return _json(
+        return json_answer(
             {
                 "status": "ok",
                 "speed": self._world.speed,
@@ -222,10 +223,6 @@ def _shown(message: Message) -> dict[str, Any]:
             for status in message.statuses
         ],
     }
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
 
 
 def _wrong(reason: str) -> Response:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from whimbrel.sandbox.answers import json_answer
 from whimbrel.sandbox.errors import (
     GraphError,
     object_invisible,
@@ -63,7 +63,7 @@ class GraphApi:
         except GraphError as refusal:
             return _refuse(refusal)
         await self._keep_waiting(message, request)
-        return _json(_acceptance(message, str(send.to)))
+        return json_answer(_acceptance(message, str(send.to)))
 
     async def phone_number(self, request: Request) -> Response:
         """`GET /{version}/{phone-number-id}?fields=`: the cheapest check of a configuration."""
@@ -82,7 +82,7 @@ class GraphApi:
         if fields := request.query_params.get("fields"):
             wanted = {"id", *fields.split(",")}
             node = {name: value for name, value in node.items() if name in wanted}
-        return _json(node)
+        return json_answer(node)
 
     async def anything_else(self, request: Request) -> Response:
         """Refuse what the sandbox does not play."""
@@ -139,10 +139,6 @@ def _acceptance(message: Message, written: str) -> dict[str, object]:
         "contacts": [{"input": written, "wa_id": message.to}],
         "messages": [receipt],
     }
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
 
 
 def _refuse(refusal: GraphError) -> Response:

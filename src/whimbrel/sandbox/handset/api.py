@@ -1,7 +1,7 @@
 """The phones as JSON, `/sandbox/phones/*`: what the page can do, for tests and curl."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from whimbrel.sandbox.answers import json_answer
 from whimbrel.sandbox.handset.chat import Chats
 from whimbrel.sandbox.handset.hand import Hand, Switches, phone_number, scripts_of
 from whimbrel.sandbox.handset.phones import Phones
@@ -50,12 +51,12 @@ class PhonesApi:
 
     async def all(self, _request: Request) -> Response:
         """List the phones that something has come to, newest first."""
-        return _json({"phones": self._chats.phones()})
+        return json_answer({"phones": self._chats.phones()})
 
     async def show(self, request: Request) -> Response:
         """Tell how a phone is set, which scripts its number follows, and what is on its screen."""
         number = phone_number(request.path_params["number"])
-        return _json(
+        return json_answer(
             {
                 "phone": self._phones.of(number),
                 "scripts": scripts_of(number),
@@ -67,12 +68,14 @@ class PhonesApi:
     async def set(self, request: Request) -> Response:
         """Set a phone, and tell how it is set then."""
         wanted = msgspec.json.decode(await request.body(), type=Switches)
-        return _json({"phone": self._hand.set(phone_number(request.path_params["number"]), wanted)})
+        return json_answer(
+            {"phone": self._hand.set(phone_number(request.path_params["number"]), wanted)}
+        )
 
     async def read(self, request: Request) -> Response:
         """Read what is unread, and tell what that was."""
         wanted = msgspec.json.decode(await request.body() or b"{}", type=Reading)
-        return _json(
+        return json_answer(
             {"read": self._hand.read(phone_number(request.path_params["number"]), wanted.ids)}
         )
 
@@ -85,7 +88,7 @@ class PhonesApi:
             to=wanted.to,
             text=wanted.text,
         )
-        return _json({"id": id_})
+        return json_answer({"id": id_})
 
 
 def _explained(
@@ -95,10 +98,6 @@ def _explained(
         try:
             return await endpoint(request)
         except (msgspec.DecodeError, WrongWish) as error:
-            return _json({"error": str(error)}, status=400)
+            return json_answer({"error": str(error)}, status=400)
 
     return explained
-
-
-def _json(document: Any, *, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, media_type="application/json")

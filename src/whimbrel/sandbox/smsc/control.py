@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from whimbrel.sandbox.answers import json_answer
 from whimbrel.sandbox.smsc.accounts import SmscAccount
 from whimbrel.sandbox.smsc.centre import Smsc
 from whimbrel.sandbox.smsc.ledger import SubmittedSms
@@ -60,8 +61,8 @@ class SmscControl:
             wanted = msgspec.json.decode(await request.body() or b"{}", type=Drop)
             system_id = None if wanted.smpp is None else self._account(wanted.smpp).system_id
         except (msgspec.DecodeError, WrongWish) as error:
-            return _json({"error": str(error)}, status=400)
-        return _json({"dropped": self._smsc.relay.drop(system_id)})
+            return json_answer({"error": str(error)}, status=400)
+        return json_answer({"dropped": self._smsc.relay.drop(system_id)})
 
     async def hold(self, _request: Request) -> Response:
         """Pass no byte on in either direction until the release; connections stay open."""
@@ -169,7 +170,3 @@ def _shown(sms: SubmittedSms) -> dict[str, Any]:
             for receipt in sms.receipts
         ],
     }
-
-
-def _json(document: object, *, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, media_type="application/json")

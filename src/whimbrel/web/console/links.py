@@ -1,8 +1,6 @@
 """Short URLs: how they are followed, as a chart, a table and a CSV file."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,7 +13,6 @@ from starlette.responses import Response
 from whimbrel.clock import SECOND, Clock
 from whimbrel.domain.operator import Right
 from whimbrel.domain.partner import Partner
-from whimbrel.domain.spreadsheet import harmless
 from whimbrel.flow.link_figures import (
     MOST_VISITS,
     By,
@@ -27,8 +24,9 @@ from whimbrel.flow.link_figures import (
 )
 from whimbrel.store.audit import note_deeds
 from whimbrel.store.engine import Store
-from whimbrel.store.partners import all_partners
+from whimbrel.store.partners import partners_by_id
 from whimbrel.store.visits import VisitedUrl
+from whimbrel.web.console.csv_file import BYTE_ORDER_MARK, csv_lines
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.console.link_query import asked_in
 from whimbrel.web.pages.forms import read_form
@@ -56,7 +54,6 @@ _ABOUT = MappingProxyType(
     }
 )
 """What a row of each grouping is about: the columns before the figures."""
-_BYTE_ORDER_MARK = "\ufeff"  # by which Excel knows UTF-8
 _COUNTS = ("visits", "clicks", "mobile", "desktop", "first_click_at", "last_click_at")
 
 
@@ -88,7 +85,7 @@ class LinkPages:
 
     async def show(self, request: Request) -> Response:
         """Show the figures that are asked for, of the last thirty days unless told otherwise."""
-        by_id, zone = await self._partners(), preferences_of(request).tz
+        by_id, zone = await self._store.read(partners_by_id, None), preferences_of(request).tz
         asked = asked_in(request.query_params, by_id, self._clock.now(), zone)
         figures = await count_links(self._store, asked.wish, zone)
         rows = await self._rows(asked.by, figures, by_id, _SHOWN_ROWS + 1)
@@ -113,7 +110,7 @@ class LinkPages:
 
     async def export(self, request: Request) -> Response:
         """Answer with the same figures as CSV (RFC 4180), up to ten thousand rows."""
-        form, by_id = await read_form(request), await self._partners()
+        form, by_id = await read_form(request), await self._store.read(partners_by_id, None)
         zone = preferences_of(request).tz
         asked = asked_in(form, by_id, self._clock.now(), zone)
         if asked.wrong:
@@ -159,10 +156,6 @@ class LinkPages:
             for number, one in messages
         ]
 
-    async def _partners(self) -> dict[int, Partner]:
-        stored = await self._store.read(all_partners, None)
-        return {one.partner.partner_id: one.partner for one in stored}
-
 
 def _most_clicked(figures: Mapping[Any, Figures], most: int) -> list[tuple[Any, Figures]]:
     ranked = sorted(figures.items(), key=lambda one: (-one[1].clicks, -one[1].visits, str(one[0])))
@@ -206,14 +199,13 @@ def _chart(figures: LinkFigures) -> str:
 
 
 def _csv(rows: Iterable[Row], by: By, separator: str, target_of: _TargetOf) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=separator, lineterminator="\r\n")
-    writer.writerow([*_ABOUT[by], *_COUNTS])
+    lines: list[Sequence[object]] = [(*_ABOUT[by], *_COUNTS)]
     for row in rows:
         about = row.about | {"target": target_of(row.about.get("target", ""))}
-        cells = [*(about[name] for name in _ABOUT[by]), *(_cell(row, name) for name in _COUNTS)]
-        writer.writerow([harmless(cell) for cell in cells])
-    return _BYTE_ORDER_MARK + text.getvalue()
+        lines.append(
+            [*(about[name] for name in _ABOUT[by]), *(_cell(row, name) for name in _COUNTS)]
+        )
+    return BYTE_ORDER_MARK + csv_lines(lines, separator)
 
 
 def _cell(row: Row, name: str) -> object:

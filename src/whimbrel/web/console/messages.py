@@ -14,9 +14,10 @@ from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.flow.search import Cursor, Searcher, SearchPage
 from whimbrel.store.audit import note_deeds
 from whimbrel.store.engine import Store
+from whimbrel.web.console.csv_file import SEPARATORS
 from whimbrel.web.console.explanations import explanation_of
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
-from whimbrel.web.console.search_csv import SEPARATORS, as_csv
+from whimbrel.web.console.search_csv import as_csv
 from whimbrel.web.console.search_form import (
     FIELDS,
     ON_ITS_WAY,

@@ -18,7 +18,7 @@ from whimbrel.domain.status import CLICKED, Status
 from whimbrel.store.audit import Audited, audited
 from whimbrel.store.engine import Store
 from whimbrel.store.history import MOST_DEAD, DeadLane, count_dead_reports
-from whimbrel.store.partners import all_partners
+from whimbrel.store.partners import partners_by_id
 from whimbrel.store.redelivery import (
     ANYBODY,
     NewRedelivery,
@@ -108,7 +108,7 @@ class ReportPages:
 
     async def show_progress(self, request: Request) -> Response:
         """Show how far redeliveries are; a part of the page, which asks for it again and again."""
-        by_id = await self._partners()
+        by_id = await self._store.read(partners_by_id, None)
         return self._pages.answer(
             request,
             "console/redeliveries.html",
@@ -119,7 +119,7 @@ class ReportPages:
 
     async def start(self, request: Request) -> Response:
         """Begin to send all dead reports since a moment once more, of a Partner or of all."""
-        form, by_id = await read_form(request), await self._partners()
+        form, by_id = await read_form(request), await self._store.read(partners_by_id, None)
         errors: dict[str, str] = {}
         login = form.get("partner", "")
         partner_id = _number_of(login, by_id)
@@ -163,7 +163,7 @@ class ReportPages:
         typed: Form | None = None,
         errors: dict[str, str] | None = None,
     ) -> Response:
-        by_id, zone = await self._partners(), preferences_of(request).tz
+        by_id, zone = await self._store.read(partners_by_id, None), preferences_of(request).tz
         asked = _Asked.of(request, by_id, zone)
         shown = await self._look(asked.wish)
         lanes = await self._store.read(count_dead_reports, None)
@@ -202,11 +202,6 @@ class ReportPages:
             shown = ReportPage(shown.reports + more.reports, more.rest)
             await asyncio.sleep(0)  # others first
         return shown
-
-    async def _partners(self) -> dict[int, Partner]:
-        """Return all Partners by number, the removed ones too, whose reports still go."""
-        stored = await self._store.read(all_partners, None)
-        return {one.partner.partner_id: one.partner for one in stored}
 
 
 class _Asked(NamedTuple):

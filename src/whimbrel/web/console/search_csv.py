@@ -1,26 +1,17 @@
-"""What was found as CSV (RFC 4180): a row for each message of each chain.
+"""What was found as CSV: a row for each message of each chain."""
 
-For spreadsheets as they are: a byte order mark, by which Excel knows UTF-8; a semicolon between the
-cells where Excel's language wants one; and no cell that a spreadsheet would run as a formula
-(OWASP, CSV Injection).
-"""
-
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from whimbrel.domain.chain_id import position_of
-from whimbrel.domain.spreadsheet import harmless
 from whimbrel.store.criteria import FoundChain, FoundLink
+from whimbrel.web.console.csv_file import BYTE_ORDER_MARK, csv_lines
 
-SEPARATORS = {"comma": ",", "semicolon": ";"}
 _COLUMNS = (
     *("mtNum", "accepted", "partner", "id", "destAddr", "step", "type", "sender", "state"),
     *("errorCode", "attempts", "submitted", "done", "providerId"),
 )
 _CONTENT = ("text", "imageURL", "extraParam")
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 async def as_csv(
@@ -28,17 +19,10 @@ async def as_csv(
 ) -> AsyncIterator[bytes]:
     """Yield the file, some rows at a time; texts and `extraParam` only with content."""
     heading = [*_COLUMNS, *(_CONTENT if with_content else ())]
-    yield (_BYTE_ORDER_MARK + _lines([heading], separator)).encode()
+    yield (BYTE_ORDER_MARK + csv_lines([heading], separator)).encode()
     async for chains in batches:
         rows = [_row(chain, link, with_content) for chain in chains for link in chain.links]
-        yield _lines(rows, separator).encode(errors="replace")
-
-
-def _lines(rows: Iterable[list[object]] | Iterable[list[str]], separator: str) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=separator, lineterminator="\r\n")
-    writer.writerows([harmless(cell) for cell in row] for row in rows)
-    return text.getvalue()
+        yield csv_lines(rows, separator).encode(errors="replace")
 
 
 def _row(chain: FoundChain, link: FoundLink, with_content: bool) -> list[object]:
