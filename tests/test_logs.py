@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from whimbrel.logs import configure_logs
 
@@ -15,8 +16,9 @@ from whimbrel.logs import configure_logs
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -27,6 +29,16 @@ def test_a_line_is_an_object_with_level_and_time(capsys: pytest.CaptureFixture[s
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["level"], line["sender"]) == ("sender_paused", "warning", "ШОП")
     assert line["timestamp"].endswith("Z")
+
+
+def test_a_logger_that_was_used_before_is_heard_after_another_set_up() -> None:
+    configure_logs("info")
+    used = structlog.get_logger()
+    used.info("first")
+    configure_logs("info")
+    with capture_logs() as logs:
+        used.info("second")
+    assert [log["event"] for log in logs] == ["second"]
 
 
 def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,14 +19,7 @@ _SECRET_NAMES = frozenset(
 def configure_logs(level: str) -> None:
     """Set the logs up for a process; `level` is debug, info, warning or error."""
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _censored,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
+        processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
@@ -69,3 +62,14 @@ def _censored(
     for name in _SECRET_NAMES.intersection(event):
         event[name] = "***"
     return event
+
+
+# One list, whoever sets the logs up again: a logger that was used keeps the one of its first line.
+_PROCESSORS = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    _censored,
+    structlog.processors.JSONRenderer(ensure_ascii=False),
+]

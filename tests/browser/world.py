@@ -6,6 +6,7 @@ writes to a subscriber of its own.
 
 import contextlib
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ class World:
         assert said.status == 200, answer
         mt_num: str = answer["mtNum"]
         return mt_num
+
+    def accepted(self) -> int:
+        """Return how many messages the store holds, whoever sent them."""
+        with contextlib.closing(sqlite3.connect(self.folder / _DATA / "whimbrel.db")) as store:
+            [(count,)] = store.execute("SELECT count(*) FROM chains")
+        return int(count)
 
     async def until_report(self, mt_num: str, status: int) -> None:
         """Wait until the receiver has got a report of this status."""

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 W, S = "WHATSAPP", "SMS"
 NOT_ON_WHATSAPP, READ = "70000000004", "70000000001"
-FELL_THROUGH = [(W, 0), (W, (5, 6)), (S, 0), (S, 2)]
+FELL_THROUGH = [(W, (5, 6)), (S, 0), (S, 2)]
 RIGHTS = ("--type", W, "--type", S, "--cascades", "--default-sender", "WHIMBREL")
 SENDS_AGAIN = ("--unanswered", "resend")
 TAKEN_OVER_WITHIN = 20.0  # seconds: the lease is 15, and beats are looked at every second
@@ -117,7 +117,9 @@ async def test_a_cascade_goes_through_nodes_of_three_kinds(place: Place, web: Ru
     """One takes requests and webhooks, and reports; one submits to WhatsApp; one is bound."""
     async with place.node("whatsapp", "dispatch") as whatsapp, place.node("smsc", "smpp") as smsc:
         mt_num = await place.send(NOT_ON_WHATSAPP, on_whatsapp("Hello"), by_sms("Hello by SMS"))
-        assert await place.receiver.until_typed(mt_num, (S, 2)) == FELL_THROUGH
+        told = await place.receiver.until_typed(mt_num, (S, 2))
+        # The receipt may overtake the answer to the submit: they come to different nodes.
+        assert told in (FELL_THROUGH, [(W, 0), *FELL_THROUGH])
         for node in (whatsapp, smsc):
             url = url_of(node)
             for path in ("healthz", "readyz", "metrics"):
