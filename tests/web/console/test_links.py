@@ -114,5 +114,9 @@ async def test_the_file_runs_no_formula_and_says_who_took_it(
 
 async def test_a_file_of_what_cannot_be_is_refused(running: RunningGateway) -> None:
     async with signed_in(running) as browser:
-        file = await browser.post(FILE, on=PAGE, partner="nobody")
-    assert (file.status, "There is no such Partner." in file.words) == (400, True)
+        for fields, why in (
+            ({"partner": "nobody"}, "There is no such Partner."),
+            ({"separator": "tab"}, "separator"),
+        ):
+            file = await browser.post(FILE, on=PAGE, **fields)
+            assert (file.status, why in file.words) == (400, True)

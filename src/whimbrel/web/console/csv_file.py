@@ -6,7 +6,7 @@ wants one; and no cell that a spreadsheet would run as a formula (`domain/spread
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from whimbrel.domain.spreadsheet import harmless
@@ -15,6 +15,11 @@ BYTE_ORDER_MARK = "\ufeff"
 """What a file begins with."""
 SEPARATORS = MappingProxyType({"comma": ",", "semicolon": ";"})
 """What may stand between cells, by its name in forms."""
+
+
+def separator_in(form: Mapping[str, str]) -> str | None:
+    """Return the separator that a form names, a comma if it names none; None: it is not one."""
+    return SEPARATORS.get(form.get("separator", "comma"))
 
 
 def csv_lines(rows: Iterable[Sequence[object]], separator: str) -> str:

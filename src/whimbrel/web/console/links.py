@@ -26,7 +26,7 @@ from whimbrel.store.audit import note_deeds
 from whimbrel.store.engine import Store
 from whimbrel.store.partners import partners_by_id
 from whimbrel.store.visits import VisitedUrl
-from whimbrel.web.console.csv_file import BYTE_ORDER_MARK, csv_lines
+from whimbrel.web.console.csv_file import BYTE_ORDER_MARK, csv_lines, separator_in
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.console.link_query import asked_in
 from whimbrel.web.pages.forms import read_form
@@ -115,13 +115,17 @@ class LinkPages:
         asked = asked_in(form, by_id, self._clock.now(), zone)
         if asked.wrong:
             return self._guard.problem(request, 400, next(iter(asked.wrong.values())))
+        separator = separator_in(form)
+        if separator is None:
+            return self._guard.problem(
+                request, 400, phrase("The form could not be read."), "separator"
+            )
         figures = await count_links(self._store, asked.wish, zone)
         rows = await self._rows(asked.by, figures, by_id, _MOST_ROWS)
         entry = self._guard.deed(
             request, "links.export", asked.typed["partner"] or "*", by=asked.by, rows=len(rows)
         )
         await self._store.write(note_deeds, entry)
-        separator = ";" if form.get("separator") == "semicolon" else ","
         target_of = _shown_target(sees_texts=operator_of(request).sees_texts)
         headers = {"content-disposition": 'attachment; filename="short-urls.csv"'}
         text = _csv(rows, asked.by, separator, target_of)

@@ -14,7 +14,7 @@ from whimbrel.domain.status import ErrorCode, LinkState
 from whimbrel.flow.search import Cursor, Searcher, SearchPage
 from whimbrel.store.audit import note_deeds
 from whimbrel.store.engine import Store
-from whimbrel.web.console.csv_file import SEPARATORS
+from whimbrel.web.console.csv_file import SEPARATORS, separator_in
 from whimbrel.web.console.explanations import explanation_of
 from whimbrel.web.console.guard import Guard, Page, operator_of, page
 from whimbrel.web.console.search_csv import as_csv
@@ -86,10 +86,11 @@ class MessagesPage:
         """Send what was found as a file, as far back as there is anything; it is noted who did."""
         form = await read_form(request)
         asked = read_search(form, preferences_of(request).zone)
-        separator = SEPARATORS.get(form.get("separator", "comma"))
+        separator = separator_in(form)
         if asked.wrong or separator is None:
+            wrong = asked.wrong or ["separator"]
             return self._guard.problem(
-                request, 400, phrase("The form could not be read."), ", ".join(asked.wrong)
+                request, 400, phrase("The form could not be read."), ", ".join(wrong)
             )
         entry = self._guard.deed(request, "messages.export", "messages", **asked.typed)
         await self._store.write(note_deeds, entry)
