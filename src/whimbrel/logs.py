@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 _SECRET_NAMES = frozenset(
     {"password", "token", "app_secret", "verify_token", "signing_secret", "text", "authorization"}
@@ -65,7 +66,7 @@ def _censored(
 
 
 # One list, whoever sets the logs up again: a logger that was used keeps the one of its first line.
-_PROCESSORS = [
+_PROCESSORS: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
