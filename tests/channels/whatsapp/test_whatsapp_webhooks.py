@@ -17,7 +17,7 @@ from whimbrel.channels.connector import SubmitFault
 from whimbrel.channels.whatsapp.answers import OurNumber
 from whimbrel.channels.whatsapp.webhooks import Webhook, read_webhook, signature_is_right
 from whimbrel.clock import SECOND
-from whimbrel.domain.receipt import Receipt
+from whimbrel.domain.receipt import MoMessage, Receipt
 from whimbrel.domain.status import ErrorCode, LinkState
 
 DATA = Path(__file__).parent / "data"
@@ -292,8 +292,11 @@ def test_a_payload_with_anything_in_the_place_of_anything_is_read(data: st.DataO
     holder, key = data.draw(st.sampled_from(list(places_of(document))))
     holder[key] = data.draw(ANYTHING)
 
-    for receipt in read(json.dumps(document).encode()).receipts:
+    webhook = read(json.dumps(document).encode())
+    for receipt in webhook.receipts:
         storable(receipt)
+    for message in webhook.messages:
+        storable_too(message)
 
 
 def places_of(node: Any) -> Any:
@@ -311,6 +314,14 @@ def storable(receipt: Receipt) -> None:
         assert 0 <= value < 1 << 63
     for text in (receipt.provider_id, receipt.code, receipt.detail):
         text.encode()
+
+
+def storable_too(message: MoMessage) -> None:
+    """Raise unless the store's columns can hold the message, and an index its keys."""
+    for text in (message.subscriber, message.provider_id, message.kind, message.text or "-"):
+        assert text
+        text.encode()
+    assert len(f"{message.subscriber}{message.provider_id}".encode()) < 2_700
 
 
 # The reference's test vector, section 8.2.

@@ -24,7 +24,7 @@ _LATEST = 1 << 42  # milliseconds; the year 2109
 
 
 def read_receipt(status: dict[str, Any], sender: str) -> Receipt | None:
-    """Read a status that is one of `STATES`, of this sender's number; None if it breaks the form."""
+    """Read a status that is one of `STATES`, of this sender; None if it breaks Meta's form."""
     wamid, at = text_of(status, "id"), _moment(status.get("timestamp"))
     if not wamid or at is None:
         return None

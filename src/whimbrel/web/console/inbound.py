@@ -33,7 +33,7 @@ _KINDS = {
     "unsupported": phrase("of a kind that Meta does not hand over"),
     "video": phrase("video"),
 }
-"""What WhatsApp's kinds are called. A mere text needs no word, and a kind of tomorrow has its own."""
+"""What WhatsApp's kinds are called. A mere text needs no word, and a kind of tomorrow is Meta's."""
 
 
 class InboundPage:
