@@ -305,7 +305,7 @@ class Gateway:
         )
         return create_site(
             endpoints,
-            WhatsappHook(settings.whatsapp, self._ingest, self.metrics),
+            WhatsappHook(settings.whatsapp, self._ingest, self._clock, self.metrics),
             self.metrics,
             self._redirect(caller),
             self._pages.beside_partners,

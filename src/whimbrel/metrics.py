@@ -78,7 +78,10 @@ class Metrics:
             "webhooks", "Webhook calls by account and HTTP status.", "account", "status"
         )
         self.webhook_updates = self._counter(
-            "webhook_updates", "Updates in webhooks that were no receipt.", "account", "kind"
+            "webhook_updates",
+            "Updates in webhooks that were neither receipts nor answers.",
+            "account",
+            "kind",
         )
         self.reports = self._counter(
             "reports",

@@ -30,6 +30,16 @@ class Walk(NamedTuple):
     sandbox: dict[str, str]
 
 
+async def answer(world: World, phone: str, text: str, **wish: str) -> None:
+    """Write on a phone, and wait until the gateway has kept it."""
+    url = f"{world.sandbox_url}/sandbox/phones/{phone}/answers"
+    async with world.client.post(url, json={"text": text, **wish}) as said:
+        assert said.status == 200, await said.text()
+    async with asyncio.timeout(10):
+        while text not in (await world.run("inbound", "list", "--with-text")).output:
+            pass
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def walk(world: World) -> Walk:
     """Something to see on every page, and where they are."""
@@ -43,6 +53,8 @@ async def walk(world: World) -> Walk:
     read = await world.send(phone, text)
     await world.send(UNSEEN, "Your code is 4711")
     await asyncio.gather(world.until_report(read, 9), world.until_report(cascade, 2))
+    await answer(world, phone, "Thank you! May I come at six?")
+    await answer(world, phone, "До шести успею?", channel="SMS", to="SMSDEMO")
     return Walk(
         {
             "overview": "/console",

@@ -10,6 +10,7 @@ from tests.browser.accessibility import Theme, check_accessibility
 from tests.browser.conftest import DESKTOP, PHONE, OpenPage
 from tests.browser.guard import Guard
 from tests.browser.pictures import screenshot
+from tests.browser.signing_in import sign_in
 from tests.browser.world import World
 
 SMS = {"type": "SMS", "data": {"text": "По SMS: ждём вас! " * 6, "ttl": 60}}
@@ -21,6 +22,14 @@ async def switch(page: Page, name: str) -> None:
     other = "false" if await button.get_attribute("aria-checked") == "true" else "true"
     await button.click()
     await expect(button).to_have_attribute("aria-checked", other)
+
+
+async def until_shown(page: Page, url: str, words: str) -> None:
+    """Open a page that does not grow by itself until it shows some words."""
+    async with asyncio.timeout(10):
+        await page.goto(url)
+        while not await page.get_by_text(words).count():
+            await page.reload()
 
 
 async def test_a_message_arrives_is_read_and_answered(page: Page, world: World) -> None:
@@ -48,6 +57,17 @@ async def test_a_message_arrives_is_read_and_answered(page: Page, world: World) 
     await expect(page.locator("article.out")).to_contain_text("I shall be there at six")
     await expect(page.get_by_label("Answer", exact=True)).to_have_value("")
     await screenshot(page, "handset")
+
+    await sign_in(page, world)
+    await until_shown(page, f"{world.url}/console/inbound?subscriber={to}", "there at six")
+    row = page.locator("table.found tbody tr")
+    await expect(row).to_have_count(1)
+    for cell in (to, "WHIMBREL", "WHATSAPP", "I shall be there at six"):
+        await expect(row).to_contain_text(cell)
+    await check_accessibility(page, "dark", "light")
+    listed = await world.run("inbound", "list", "--with-text")
+    [line] = [line for line in listed.output.splitlines() if to in line]
+    assert "WHATSAPP" in line
 
 
 @pytest.mark.parametrize(("language", "theme"), [("ru", "light"), ("en", "dark")])

@@ -35,6 +35,25 @@ PART = MoMessage(
 )
 
 
+def by_whatsapp(n: int, kind: str, text: str | None) -> MoMessage:
+    return MoMessage(
+        channel=Channel.WHATSAPP, account="main", sender="WHIMBREL", subscriber=f"7916000010{n}",
+        received_at=START, text=text, raw=b"{}", kind=kind, provider_id=f"wamid.{n}",
+    )  # fmt: skip
+
+
+ANSWERS = [
+    by_whatsapp(1, "text", "See you"),
+    by_whatsapp(2, "image", None),
+    by_whatsapp(3, "image", "Taj"),
+    by_whatsapp(4, "text", None),
+]
+
+
+async def some_answers(store: SqliteStore) -> None:
+    await asyncio.gather(*(store.write(keep_mo_messages, one) for one in ANSWERS))
+
+
 async def some_messages(store: SqliteStore) -> None:
     await asyncio.gather(*(store.write(keep_mo_messages, one) for one in (STOP, PART)))
 
@@ -57,3 +76,20 @@ def test_the_newest_comes_first_and_texts_on_demand(cli: Cli, keep: Keep) -> Non
     assert "STOP" not in outcome.output
     assert "[b]STOP" in cli.good("inbound", "list", "--with-text").row("79161234567")
     assert "79161234567" not in cli.good("inbound", "list", "--limit", 1).output
+
+
+def test_answers_by_whatsapp_are_listed_with_their_kinds(cli: Cli, keep: Keep) -> None:
+    keep(some_answers)
+
+    shy, open_ = cli.good("inbound", "list"), cli.good("inbound", "list", "--with-text")
+
+    for n, hidden, shown in (
+        (1, "7 symbols", "See you"),
+        (2, "image", "image"),
+        (3, "image: 3 symbols", "image: Taj"),
+        (4, "not a text", "not a text"),
+    ):
+        assert all(word in shy.row(f"7916000010{n}") for word in ("WHATSAPP", "main", hidden))
+        assert shown in open_.row(f"7916000010{n}")
+    assert "Taj" not in shy.output
+    assert " of " not in shy.row("79160000102"), "an answer has no parts"

@@ -139,6 +139,10 @@ INSERT INTO allowances VALUES (1, 6);
 INSERT INTO redeliveries VALUES (1, 0, 0, 'ann', {START}, NULL);
 INSERT INTO redelivery_lanes VALUES (1, '1/', 10, 5, {START}, 7, NULL);
 """,
+    "r0015": f"""
+INSERT INTO mo_messages VALUES
+    (2, 'WHATSAPP', 'a', 's', '{SUBSCRIBER}', NULL, 1, 1, NULL, '', NULL, 5, 'image', 'wamid.9');
+""",
     "r0010": f"""
 INSERT INTO operators VALUES (1, 'ann', 'no hash', 'admin', 1, 0, {START});
 INSERT INTO operator_sessions VALUES ('token', 1, '127.0.0.1', 1, 2);

@@ -30,6 +30,7 @@ from whimbrel.domain.partner import Profile
 from whimbrel.domain.status import LinkState
 from whimbrel.settings import Settings
 from whimbrel.store.history import Story, tell_stories
+from whimbrel.store.mo_messages import MoWish, StoredMo, find_mo_messages
 
 HOOK = "/hooks/whatsapp/main"
 OTHER_HOOK, OTHER_SECRET, OTHER_NUMBER = "/hooks/whatsapp/other", "other-secret", "200000000000002"
@@ -414,6 +415,75 @@ async def test_an_attempt_that_was_never_made(shop: RunningGateway, sent: Sent) 
     assert await sent.state() == LinkState.SUBMITTED
 
 
+# -- What subscribers wrote
+
+
+def an_answer(wamid: str, text: str = "Yes", **members: Any) -> dict[str, Any]:
+    entry = {"from": "79161234567", "id": wamid, "timestamp": str(LATER), "type": "text"}
+    return {**entry, "text": {"body": text}, **members}
+
+
+async def answers(shop: RunningGateway, subscriber: str | None = None) -> list[StoredMo]:
+    """Return what was kept, the first that came first."""
+    found = await shop.store.read(find_mo_messages, MoWish(subscriber, 0, 1 << 62, 0, 1_000))
+    return found[::-1]
+
+
+async def test_an_answer_is_kept_however_often_it_comes(shop: RunningGateway) -> None:
+    before = await answers(shop)
+    told = [an_answer("wamid.in-1", "First"), an_answer("wamid.in-2", "Second")]
+    body = a_webhook(a_change(messages=[told[0]]), a_change(messages=[told[1], told[0]]))
+    for _ in "123":
+        assert (await deliver(shop, body)).status == 200
+    assert await asyncio.gather(*(deliver(shop, body) for _ in range(5)))
+
+    kept = (await answers(shop))[len(before) :]
+    assert [(one.text, one.account, one.sender) for one in kept] == [
+        ("First", "main", "WHIMBREL"),
+        ("Second", "main", "WHIMBREL"),
+    ]
+
+
+async def test_answers_to_numbers_of_one_app_and_to_strangers(shop: RunningGateway) -> None:
+    subscriber = "79160000077"
+    body = a_webhook(
+        *(
+            a_change(messages=[an_answer("wamid.in-3", **{"from": subscriber})], number=number)
+            for number in ("unknown", OTHER_NUMBER, SISTER_NUMBER, "")
+        )
+    )
+    assert (await deliver(shop, body)).status == 200
+
+    kept = await answers(shop, subscriber)
+    assert [(one.account, one.sender) for one in kept] == [("sister", "SISTER")]
+
+
+@pytest.mark.parametrize("n", range(5))
+async def test_bad_ones_are_counted_and_spoil_neither_answers_nor_receipts(
+    shop: RunningGateway, sent: Sent, n: int
+) -> None:
+    bad = [None, [], {}, {"id": "wamid.bad"}, an_answer("w" * 3_000)][n]
+    good = [an_answer(f"wamid.in-{n}-{place}", **{"from": f"7916000010{n}"}) for place in "12"]
+    body = a_webhook(
+        a_change(a_status(sent.wamid), messages=[good[0], bad, good[1]]), a_change(messages=bad)
+    )
+    unread = shop.gateway.metrics.webhook_updates.labels("main", "unreadable")
+    before = unread._value.get()
+    assert (await deliver(shop, body)).status == 200
+
+    assert len(await answers(shop, f"7916000010{n}")) == 2
+    assert await sent.state() == LinkState.DELIVERED
+    assert unread._value.get() == before + 1
+
+
+async def test_a_thousand_answers_at_once(shop: RunningGateway) -> None:
+    told = [an_answer(f"wamid.many-{n}", str(n), **{"from": "79160000078"}) for n in range(1_000)]
+    assert (await deliver(shop, a_webhook(a_change(messages=told)))).status == 200
+    assert [one.text for one in await answers(shop, "79160000078")] == [
+        str(n) for n in range(1_000)
+    ]
+
+
 # -- Size, and a store that cannot write
 
 
@@ -453,6 +523,23 @@ async def test_a_receipt_that_cannot_be_kept_is_asked_for_again(
         assert await message.state() == LinkState.SUBMITTED
         assert (await deliver(gateway, body)).status == 200
         assert await message.state() == LinkState.DELIVERED
+
+
+async def test_an_answer_that_cannot_be_kept_is_asked_for_again(
+    tmp_path: Path, upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(whatsapp={"main": an_account(base_url=upstream.url)})
+    async with running_gateway(tmp_path, settings=settings) as gateway:
+        body = a_webhook(a_change(messages=[an_answer("wamid.in-1"), an_answer("wamid.in-2")]))
+        with write_lock(tmp_path):
+            assert (await deliver(gateway, body)).status == 503
+        gc.collect()
+        assert "never retrieved" not in caplog.text
+        assert await answers(gateway) == []
+        assert (await deliver(gateway, body)).status == 200
+        with contextlib.closing(sqlite3.connect(tmp_path / "whimbrel.db")) as other:
+            rows = other.execute("SELECT provider_id FROM mo_messages ORDER BY mo_id").fetchall()
+        assert rows == [("wamid.in-1",), ("wamid.in-2",)], "on disk once 200 is said"
 
 
 async def test_nor_one_that_meets_a_fault_of_ours(tmp_path: Path, upstream: Upstream) -> None:

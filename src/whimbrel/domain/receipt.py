@@ -50,14 +50,20 @@ class MoMessage(Struct, frozen=True, kw_only=True):
     sender: str
     """Whom it was written to."""
     subscriber: str
-    """Who wrote it, without `+`."""
+    """Who wrote it: a number without `+`, or the channel's id of somebody who withholds his."""
     received_at: int
+    """When it reached us, in milliseconds UTC."""
     text: str | None
     """None: not a text, or in an alphabet that is not known."""
     raw: bytes
-    """The text's octets as they came, without headers: a character may lie across two parts."""
-    data_coding: int
-    """The alphabet of `raw` (`alphabet.decode`)."""
+    """An SMS: the text's octets as they came, without headers, for a character may lie across two
+    parts. WhatsApp: the whole message as JSON."""
+    data_coding: int | None = None
+    """An SMS's: the alphabet of `raw` (`alphabet.decode`)."""
+    kind: str | None = None
+    """WhatsApp's: Meta's word for what it is, such as `text`, `image` or `reaction`."""
+    provider_id: str | None = None
+    """The channel's number of it, by which a repeated one is known; None: it has none."""
     part: int = 1
     """1 for the first."""
     parts: int = 1

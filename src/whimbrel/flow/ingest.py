@@ -51,7 +51,10 @@ class Ingest:
         self._wake_reports()
 
     async def keep(self, messages: list[MoMessage]) -> None:
-        """Keep what subscribers wrote; it is on disk when this returns."""
+        """Keep what subscribers wrote; it is on disk when this returns, however often it came.
+
+        Raises `StoreUnavailable`.
+        """
         await asyncio.gather(*(self._store.write(keep_mo_messages, one) for one in messages))
 
     def _note(self, receipt: Receipt, filed: Filed) -> None:

@@ -1,4 +1,8 @@
-"""What subscribers wrote (MO), kept until it is delivered to a Partner."""
+"""What subscribers wrote (MO), each message once.
+
+WhatsApp delivers at least once: a message that bears its channel's number is known by it. An SMSC's
+have none, and what it delivers again after an acknowledgement that it did not see is kept twice.
+"""
 
 from typing import NamedTuple
 
@@ -7,17 +11,19 @@ from whimbrel.store.engine import Ask, Do, Row, Statement, Steps, ask_one
 
 _INSERT = Statement("""
 INSERT INTO mo_messages (channel, account, sender, subscriber, text, part, parts, reference, raw,
-    data_coding, received_at)
+    data_coding, received_at, kind, provider_id)
 VALUES (:channel, :account, :sender, :subscriber, :text, :part, :parts, :reference, :raw,
-    :data_coding, :received_at)
+    :data_coding, :received_at, :kind, :provider_id)
+ON CONFLICT DO NOTHING
 """)
 _LAST = Statement("""
-SELECT received_at, channel, account, sender, subscriber, part, parts, reference, text
-FROM mo_messages ORDER BY received_at DESC LIMIT :most
+SELECT received_at, channel, account, sender, subscriber, part, parts, reference, kind, text
+FROM mo_messages ORDER BY received_at DESC, mo_id DESC LIMIT :most
 """)
 
 _FOUND = """
-SELECT mo_id, received_at, channel, account, sender, subscriber, text, part, parts, reference
+SELECT mo_id, received_at, channel, account, sender, subscriber, text, part, parts, reference,
+    kind
 FROM mo_messages
 """
 _OF_ALL = Statement(
@@ -61,6 +67,7 @@ class StoredMo(NamedTuple):
     part: int
     parts: int
     reference: int | None
+    kind: str | None
 
 
 def find_mo_messages(wishes: list[MoWish]) -> Steps[list[list[StoredMo]]]:
@@ -77,7 +84,12 @@ def find_mo_messages(wishes: list[MoWish]) -> Steps[list[list[StoredMo]]]:
 
 
 def keep_mo_messages(messages: list[MoMessage]) -> Steps[list[None]]:
-    """Keep what subscribers wrote, each part of a long message for itself."""
+    """Keep what subscribers wrote, each part of a long message for itself, and a repeated one once.
+
+    They are written in the order in which they came, for it is all that tells which of one moment
+    was first. Two processes that are given the same in another order may wait for each other: the
+    engine undoes one of them and runs it again.
+    """
     yield Do(
         _INSERT,
         [
@@ -93,6 +105,8 @@ def keep_mo_messages(messages: list[MoMessage]) -> Steps[list[None]]:
                 one.raw,
                 one.data_coding,
                 one.received_at,
+                one.kind,
+                one.provider_id,
             )
             for one in messages
         ],

@@ -186,6 +186,7 @@ parked_receipts = Table(
     sqlite_with_rowid=False,
 )
 
+_NUMBERED = text("provider_id IS NOT NULL")
 mo_messages = Table(
     "mo_messages",
     metadata,
@@ -199,10 +200,21 @@ mo_messages = Table(
     Column("parts", SmallInteger, nullable=False),
     Column("reference", Integer),
     Column("raw", LargeBinary, nullable=False),
-    Column("data_coding", SmallInteger, nullable=False),
+    Column("data_coding", SmallInteger),
     Column("received_at", BigInteger, nullable=False),
+    Column("kind", Text),
+    Column("provider_id", Text),
     Index("mo_messages_received_at", "received_at"),
     Index("mo_messages_subscriber", "subscriber", "received_at", "mo_id"),
+    Index(
+        "mo_messages_provider_id",
+        "provider_id",
+        "account",
+        "channel",
+        unique=True,
+        sqlite_where=_NUMBERED,
+        postgresql_where=_NUMBERED,
+    ),
 )
 
 _DUE, _OPEN, _DEAD = text("state = 1"), text("state IN (0, 1)"), text("state = 3")

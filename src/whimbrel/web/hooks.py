@@ -11,11 +11,13 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from whimbrel.channels.whatsapp.receipts import (
+from whimbrel.channels.whatsapp.answers import OurNumber
+from whimbrel.channels.whatsapp.webhooks import (
     SIGNATURE_HEADER,
     read_webhook,
     signature_is_right,
 )
+from whimbrel.clock import Clock
 from whimbrel.flow.ingest import Ingest
 from whimbrel.metrics import Metrics
 from whimbrel.settings import WhatsappAccount
@@ -30,15 +32,20 @@ class WhatsappHook:
     """The endpoint of all WhatsApp accounts."""
 
     def __init__(
-        self, accounts: Mapping[str, WhatsappAccount], ingest: Ingest, metrics: Metrics
+        self,
+        accounts: Mapping[str, WhatsappAccount],
+        ingest: Ingest,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._accounts = accounts
         self._ingest = ingest
+        self._clock = clock
         self._metrics = metrics
-        self._senders = {
+        self._numbers = {
             name: {
-                other.phone_number_id: other.sender
-                for other in accounts.values()
+                other.phone_number_id: OurNumber(other_name, other.sender)
+                for other_name, other in accounts.items()
                 if other.app_secret == account.app_secret  # numbers of one app share its callback
             }
             for name, account in accounts.items()
@@ -58,7 +65,7 @@ class WhatsappHook:
         return PlainTextResponse(asked.get("hub.challenge", ""))
 
     async def receive(self, request: Request) -> Response:
-        """File a webhook's receipts."""
+        """File a webhook's receipts, and keep what subscribers wrote."""
         name = request.path_params["account"]
         account = self._accounts.get(name)
         if account is None:
@@ -78,10 +85,12 @@ class WhatsappHook:
         if not signature_is_right(body, signature, account.app_secret):
             _log.warning("webhook_signature_wrong", account=name)
             return PlainTextResponse("wrong signature", 401)
-        webhook = read_webhook(body, self._senders[name])
+        webhook = read_webhook(body, self._numbers[name], self._clock.now())
         self._count(name, webhook.ignored, webhook.unreadable)
         try:
             await self._ingest.file(webhook.receipts)
+            if webhook.messages:
+                await self._ingest.keep(webhook.messages)
         except StoreUnavailable:
             return PlainTextResponse("not stored", 503)
         return PlainTextResponse("")

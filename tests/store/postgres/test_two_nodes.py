@@ -27,7 +27,7 @@ from whimbrel.clock import DAY, HOUR, MINUTE
 from whimbrel.domain.chain import PartsTaken, Taken
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.content import Channel
-from whimbrel.domain.receipt import ClickedUrl
+from whimbrel.domain.receipt import ClickedUrl, MoMessage
 from whimbrel.domain.status import LinkState
 from whimbrel.domain.visitor import AgentClass
 from whimbrel.store import (
@@ -35,6 +35,7 @@ from whimbrel.store import (
     click_reports,
     clicks,
     links,
+    mo_messages,
     parts,
     receipts,
     redelivery,
@@ -44,6 +45,7 @@ from whimbrel.store import (
 from whimbrel.store.chains import Claim, accept_chains, claim_links
 from whimbrel.store.clicks import NewClick, record_clicks, remove_ended
 from whimbrel.store.engine import Operation, Statement
+from whimbrel.store.mo_messages import keep_mo_messages
 from whimbrel.store.postgres.store import PostgresStore
 from whimbrel.store.receipts import ParkedSweep, ReceivedReceipt, record_receipts, sweep_parked
 from whimbrel.store.reports import (
@@ -376,3 +378,17 @@ async def test_a_receipt_that_is_parked_while_its_submit_is_recorded_is_found_by
     assert database.state() is S.SUBMITTED
     await store.write(sweep_parked, ParkedSweep(START - MINUTE, START - DAY))
     assert database.state() is S.DELIVERED
+
+
+async def test_an_answer_that_both_are_given_is_kept_once(
+    pair: Pair, database: PostgresDatabase
+) -> None:
+    """Meta may repeat a webhook before the first one was answered."""
+    answer = MoMessage(
+        channel=Channel.WHATSAPP, account="main", sender="WHIMBREL", subscriber=SUBSCRIBER,
+        received_at=START, text="Yes", raw=b"{}", kind="text", provider_id="wamid.1",
+    )  # fmt: skip
+    await pair.meet(
+        (keep_mo_messages, answer), mo_messages._INSERT, (keep_mo_messages, answer), waits=True
+    )
+    assert database.rows("SELECT text FROM mo_messages") == [("Yes",)]

@@ -90,7 +90,7 @@ async def test_a_moment_bounds_the_list(running: RunningGateway) -> None:
         assert ("early" in shown.text, "late" in shown.text) == (True, False)
         shown = await browser.get("/console/inbound?to=2026-11-23T05:30&zone=UTC")
         assert ("early" in shown.text, "late" in shown.text) == (True, True)
-        for bad in ("to=soon", f"subscriber={'9' * 65}"):
+        for bad in ("to=soon", f"subscriber={'9' * 201}"):
             shown = await browser.get(f"/console/inbound?{bad}")
             assert shown.status == 400
             assert 'aria-invalid="true"' in shown.text
@@ -107,3 +107,62 @@ async def test_texts_are_shown_to_whom_they_may_be(
     assert ("hidden, 15 characters" in shown.words) != sees_texts
     assert "not a text" in shown.words
     assert HOSTILE not in shown.text
+
+
+def by_whatsapp(kind: str, text: str | None, **changes: Any) -> MoMessage:
+    members = {
+        "channel": Channel.WHATSAPP, "sender": "WHIMBREL", "data_coding": None, "kind": kind,
+        "provider_id": f"wamid.{kind}.{text}", "raw": b"{}",
+    }  # fmt: skip
+    return a_message(text, **{**members, **changes})
+
+
+def rows_of(shown: Shown) -> list[str]:
+    """Return what the last cell of each row says, the newest first."""
+    cells = re.findall(r'<td data-name="(?:Text|Текст)">(.*?)</td>', shown.text, re.DOTALL)
+    return [unescape(" ".join(re.sub(r"<[^>]*>", " ", one).split())) for one in cells]
+
+
+KINDS = [
+    ("text", "Yes, at six", "Yes, at six"),
+    ("text", None, "not a text"),
+    ("button", "Unsubscribe", "button Unsubscribe"),
+    ("interactive", "Express", "choice or form Express"),
+    ("image", None, "image"),
+    ("image", "Taj Mahal", "image Taj Mahal"),
+    ("reaction", "👍", "reaction 👍"),
+    ("location", None, "location"),
+    ("unsupported", None, "of a kind that Meta does not hand over"),
+    ("poll<b>", None, "poll<b>"),
+]
+
+
+async def test_answers_by_whatsapp_are_shown_with_their_kinds(running: RunningGateway) -> None:
+    await keep(running, *(by_whatsapp(kind, text) for kind, text, _ in KINDS))
+    async with signed_in(running) as browser:
+        shown = await browser.get("/console/inbound")
+    assert rows_of(shown) == [said for _, _, said in reversed(KINDS)]
+    assert shown.words.count("WHATSAPP") == len(KINDS)
+    assert "part 1" not in shown.words
+
+
+async def test_what_was_written_is_hidden_and_its_kind_is_not(running: RunningGateway) -> None:
+    await keep(running, *(by_whatsapp(kind, text) for kind, text, _ in KINDS[:6]))
+    async with signed_in(running, Role.READER, sees_texts=False) as browser:
+        shown = await browser.get("/console/inbound")
+    assert rows_of(shown) == [
+        "image hidden, 9 characters",
+        "image",
+        "choice or form hidden, 7 characters",
+        "button hidden, 11 characters",
+        "not a text",
+        "hidden, 11 characters",
+    ]
+
+
+async def test_who_withholds_his_number_is_found_by_his_user_id(running: RunningGateway) -> None:
+    user_id = "GB." + "1" * 128
+    await keep(running, by_whatsapp("text", "from him", subscriber=user_id), a_message("another"))
+    async with signed_in(running) as browser:
+        shown = await browser.get(f"/console/inbound?subscriber={user_id}")
+    assert rows_of(shown) == ["from him"]

@@ -18,7 +18,22 @@ from whimbrel.web.pages.words import phrase
 PATH = "/console/inbound"
 _SIZE = 50
 _LAST = (1 << 62, 0)
-_LONGEST = 64  # a short number or a name may write, too
+_LONGEST = 200  # a short number or a name may write, too; a user id of WhatsApp's has 131
+_KINDS = {
+    "audio": phrase("audio"),
+    "button": phrase("button"),
+    "contacts": phrase("contacts"),
+    "document": phrase("document"),
+    "image": phrase("image"),
+    "interactive": phrase("choice or form"),
+    "location": phrase("location"),
+    "order": phrase("order"),
+    "reaction": phrase("reaction"),
+    "sticker": phrase("sticker"),
+    "unsupported": phrase("of a kind that Meta does not hand over"),
+    "video": phrase("video"),
+}
+"""What WhatsApp's kinds are called. A mere text needs no word, and a kind of tomorrow is Meta's."""
 
 
 class InboundPage:
@@ -57,6 +72,7 @@ class InboundPage:
             status=400 if wrong else 200,
             path=PATH,
             found=rows[:_SIZE],
+            kinds=_KINDS,
             older=rows[_SIZE - 1] if len(rows) > _SIZE else None,
             typed=typed,
             until=until,
