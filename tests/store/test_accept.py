@@ -11,6 +11,7 @@ from tests.support.clock import START
 from whimbrel.clock import DAY, MINUTE
 from whimbrel.domain.content import Channel, Image, Text
 from whimbrel.store.chains import Accepted, accept_chains, find_repeats, lane_of, sender_of
+from whimbrel.store.engine import StoreUnavailable
 from whimbrel.store.sqlite import SqliteStore
 
 KEY = b"the same content"
@@ -175,6 +176,37 @@ async def test_a_chain_of_an_unknown_partner_spoils_no_other(
     answers = await asyncio.gather(*writes, return_exceptions=True)
     assert isinstance(answers[order.index(1)], Exception)
     assert database.rows("SELECT chain_id FROM links ORDER BY 1") == [(1,), (3,)]
+
+
+async def test_repeats_and_others_in_one_group(store: SqliteStore, database: Database) -> None:
+    """An `id` that is there already, one that comes twice, a content that comes twice."""
+    await accept(store, a_chain(1, dedupe_ref="there"))
+    same = {"content_key": KEY, "content_window": WINDOW}
+    chains = [
+        a_chain(2, dedupe_ref="there"),
+        a_chain(3, dedupe_ref="twice", **same),
+        a_chain(4),
+        a_chain(5, dedupe_ref="twice"),
+        a_chain(6, **same),
+    ]
+    assert await accept(store, *chains) == [
+        Accepted(1, repeats_ref=True),
+        Accepted(3),
+        Accepted(4),
+        Accepted(3, repeats_ref=True),
+        Accepted(3, repeats_content=True),
+    ]
+    assert database.rows("SELECT chain_id FROM links ORDER BY 1") == [(1,), (3,), (4,)]
+
+
+def test_a_chain_is_not_accepted_unseen() -> None:
+    """The one whose `id` it repeats was removed by another process between two statements."""
+    steps = accept_chains([a_chain(7, dedupe_ref="a")])
+    next(steps)  # to insert it, in vain
+    steps.send([])
+    steps.send([[]])  # it is not there
+    with pytest.raises(StoreUnavailable, match="removed"):
+        steps.send([[]])  # and the other one is no longer
 
 
 def test_lanes_tell_their_sender() -> None:

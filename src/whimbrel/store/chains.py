@@ -8,7 +8,16 @@ from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.content import Channel, Content, Image, Text
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
-from whimbrel.store.engine import Ask, Do, HoldKeys, Params, Statement, Steps, ask_one
+from whimbrel.store.engine import (
+    Ask,
+    Do,
+    HoldKeys,
+    Params,
+    Statement,
+    Steps,
+    StoreUnavailable,
+    ask_one,
+)
 from whimbrel.store.extra_pairs import keep_pairs
 from whimbrel.store.parts import taken_parts
 from whimbrel.store.short_urls import FilledDraft, fill_drafts
@@ -18,8 +27,10 @@ INSERT INTO chains (chain_id, partner_id, partner_ref, dedupe_ref, content_key, 
     registered_delivery, notify_url, extra_param, schedule, accepted_at, request_id)
 VALUES (:chain_id, :partner_id, :partner_ref, :dedupe_ref, :content_key, :dest_addr,
     :registered_delivery, :notify_url, :extra_param, :schedule, :accepted_at, :request_id)
-ON CONFLICT DO NOTHING RETURNING chain_id
+ON CONFLICT DO NOTHING
 """)
+# Once a group, not RETURNING once a chain: SQLite makes a table for its rows each time.
+_KEPT = Statement("SELECT chain_id FROM chains WHERE chain_id >= :first AND chain_id <= :last")
 _INSERT_LINK = Statement("""
 INSERT INTO links (link_id, chain_id, lane, channel, sender, text, image_url, ttl, state, told,
     attempt, due_at, closes_at, expires_at, error_code, satisfied_by, short_uids, named)
@@ -46,16 +57,10 @@ class Accepted(NamedTuple):
 def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     """Store each chain unless it repeats another (`protocol.md`, section 4).
 
-    Most groups repeat nothing and are inserted at once; the others are looked at one by one. Short
-    URLs are made for those that are kept, and for no other.
+    Short URLs are made for those that are kept, and for no other.
     """
-    if all(chain.content_key is None for chain in chains):
-        accepted = yield from _accept_at_once(chains)
-    else:
-        yield HoldKeys(chain.content_key for chain in chains if chain.content_key is not None)
-        accepted = []
-        for chain in chains:
-            accepted.append((yield from _accept(chain)))
+    repeated = yield from _insert(chains)
+    accepted = yield from _judged(chains, repeated)
     kept = [
         chain
         for chain, outcome in zip(chains, accepted, strict=True)
@@ -70,31 +75,43 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     return accepted
 
 
-def _accept_at_once(chains: list[Chain]) -> Steps[list[Accepted]]:
-    """Insert all, and only where some repeat another's `id` ask which."""
-    inserted = yield Ask(_INSERT_CHAIN, [_chain_params(chain) for chain in chains])
-    if all(inserted):
-        return [Accepted(chain.chain_id) for chain in chains]
-    keepers = yield Ask(_BY_REF, [(chain.partner_id, chain.dedupe_ref) for chain in chains])
+def _insert(chains: list[Chain]) -> Steps[list[Accepted | None]]:
+    """Insert all but those that repeat another's content; return what these repeat.
+
+    Most groups have none that could, and go in at once; the others are looked at one by one.
+    """
+    if all(chain.content_key is None for chain in chains):
+        yield Do(_INSERT_CHAIN, [_chain_params(chain) for chain in chains])
+        return [None] * len(chains)
+    yield HoldKeys(chain.content_key for chain in chains if chain.content_key is not None)
+    repeated: list[Accepted | None] = []
+    for chain in chains:
+        # A repeated `id` is looked for first: a repeat by both repeats the request.
+        repeated.append((yield from _repeated(chain)) if chain.content_key is not None else None)
+        if repeated[-1] is None:
+            yield Do(_INSERT_CHAIN, [_chain_params(chain)])
+    return repeated
+
+
+def _judged(chains: list[Chain], repeated: list[Accepted | None]) -> Steps[list[Accepted]]:
+    """Find out which of the others are there now, and whose `id` the rest repeats."""
+    new = [chain for chain, repeat in zip(chains, repeated, strict=True) if repeat is None]
+    numbers = [chain.chain_id for chain in new]
+    rows = (yield from ask_one(_KEPT, min(numbers), max(numbers))) if new else []
+    there = {number for (number,) in rows}
+    missing = [chain for chain in new if chain.chain_id not in there]
+    keepers = yield Ask(_BY_REF, [(chain.partner_id, chain.dedupe_ref) for chain in missing])
+    by_ref = {
+        chain.chain_id: Accepted(keeper, repeats_ref=True)
+        for chain, found in zip(missing, keepers, strict=True)
+        for (keeper,) in found
+    }
+    if len(by_ref) < len(missing):
+        raise StoreUnavailable("a chain was removed while another one repeated its id")
     return [
-        _by_ref(chain, rows[0][0] if rows else chain.chain_id)
-        for chain, rows in zip(chains, keepers, strict=True)
+        repeat or by_ref.get(chain.chain_id) or Accepted(chain.chain_id)
+        for chain, repeat in zip(chains, repeated, strict=True)
     ]
-
-
-def _by_ref(chain: Chain, keeper: int) -> Accepted:
-    """Judge a chain by the number under which its `id` is kept."""
-    return Accepted(keeper, repeats_ref=keeper != chain.chain_id)
-
-
-def _accept(chain: Chain) -> Steps[Accepted]:
-    """Insert one; a repeated `id` is looked for first, for a repeat by both repeats the request."""
-    if chain.content_key is not None:
-        repeated = yield from _repeated(chain)
-        if repeated:
-            return repeated
-    accepted = yield from _accept_at_once([chain])
-    return accepted[0]
 
 
 def find_repeats(chains: list[Chain]) -> Steps[list[Accepted]]:

@@ -85,7 +85,8 @@ extra_pairs = Table(
 _HELD, _QUEUED, _LIMBO = text("state = -10"), text("state = 0"), text("state IN (10, 20)")
 _UNSETTLED = text("state < 50")
 _PASSABLE = text("state = 0 AND satisfied_by IS NOT NULL")
-_UNDELIVERED = text("state IN (50, 57, 60)")
+_UNDELIVERED = text("state = 50 OR state = 57 OR state = 60")
+# Not IN: for more than two values SQLite fills a table of them, at each row that it writes.
 links = Table(
     "links",
     metadata,

@@ -71,7 +71,7 @@ ERROR = _road(
     f"""
 SELECT link_id >> 4 FROM links
 WHERE {_span("error_code", "link_id", _FIRST, _LAST)}
-    AND state IN (50, 57, 60)
+    AND (state = 50 OR state = 57 OR state = 60)
 ORDER BY error_code{{way}}, link_id{{way}} LIMIT :most
 """,
 )

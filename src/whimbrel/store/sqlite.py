@@ -9,8 +9,13 @@ import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
+from whimbrel.domain.chain import Named
+from whimbrel.domain.content import Channel
+from whimbrel.domain.status import ErrorCode, LinkState, Status
+from whimbrel.domain.tally import What
 from whimbrel.store.engine import (
     Do,
     Hold,
@@ -25,18 +30,30 @@ from whimbrel.store.engine import (
     StoreClosed,
     StoreUnavailable,
 )
+from whimbrel.store.reports import ReportState
 
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 _BUSY_PAUSE = 0.002  # another process (the CLI) holds the lock for about as long
 _BUSY_LIMIT = 2.0  # longer than commands of ours write; clients do not wait longer
 _GROUP_LIMIT = 256  # items an operation a group: keeps the loop's longest stop near 5 ms
 _CACHE_KIB = 65_536
+_STATEMENTS = 512  # more than there are: none is prepared twice
 # After a group of some size the next one gathers for a moment: each COMMIT costs a walk to another
 # thread and writes hot pages again, so that larger groups carry nearly twice as much.
 _GATHER_SECONDS = 0.003
 _GATHER_FROM = 8  # items; a quiet gateway answers without delay
 T = TypeVar("T")
 _Waiting = tuple[Any, "asyncio.Future[Any]"]
+
+
+def _as_it_is(value: T) -> T:
+    return value
+
+
+# Python looks for an adapter of each value that is not exactly an int, a float or a str. Finding
+# none takes longer than binding the value, and a new chain alone has a dozen of these.
+for _kind in (NoneType, bytes, Channel, ErrorCode, LinkState, Named, ReportState, Status, What):
+    sqlite3.register_adapter(_kind, _as_it_is)
 
 
 def connect(path: Path | str, *, busy_timeout: float = 0.0) -> sqlite3.Connection:
@@ -47,7 +64,11 @@ def connect(path: Path | str, *, busy_timeout: float = 0.0) -> sqlite3.Connectio
     anyway).
     """
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=busy_timeout
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=busy_timeout,
+        cached_statements=_STATEMENTS,
     )
     for pragma in (
         "journal_mode=WAL",

@@ -1,10 +1,12 @@
 """Each statement that is run again and again finds its rows by an index, however many there are."""
 
+import contextlib
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from sqlalchemy import Table
 
 from tests.store.hot_statements import IN_ORDER, INDEXES, STATEMENTS, WAYS
 from tests.support.builders import Database
@@ -21,6 +23,7 @@ from whimbrel.store import (
     short_urls,
 )
 from whimbrel.store.engine import Statement
+from whimbrel.store.schema import metadata
 from whimbrel.store.sqlite import connect
 
 
@@ -64,6 +67,17 @@ MAY_SCAN = {
     (nodes, "_LET_GO"): {"SCAN holdings"},
     (holdings, "_ALL"): {"SCAN holdings"},
 }
+
+
+@pytest.mark.parametrize("table", metadata.tables.values(), ids=str)
+def test_a_row_is_written_without_a_table_of_its_own(database: Database, table: Table) -> None:
+    """As the condition of a partial index would need for IN with more than two values."""
+    values = ", ".join("?" * len(table.columns))
+    statement = f"EXPLAIN INSERT INTO {table.name} VALUES ({values})"
+    with contextlib.closing(connect(database.path)) as connection:
+        steps = connection.execute(statement, [None] * len(table.columns)).fetchall()
+    assert "OpenWrite" in {step[1] for step in steps}
+    assert "OpenEphemeral" not in {step[1] for step in steps}
 
 
 def plan_of(database: Database, module: ModuleType, name: str) -> list[str]:

@@ -20,7 +20,7 @@ def upgrade() -> None:
     op.create_index("chains_dest_addr", "chains", ["dest_addr", "chain_id"])
     with_ref = "partner_ref IS NOT NULL AND dedupe_ref IS NULL"
     _add_index("chains_partner_ref", "chains", ["partner_ref", "chain_id"], with_ref)
-    undelivered = "state IN (50, 57, 60)"
+    undelivered = "state = 50 OR state = 57 OR state = 60"
     _add_index("links_undelivered", "links", ["error_code", "link_id"], undelivered)
     columns = ["subscriber", "received_at", "mo_id"]
     op.create_index("mo_messages_subscriber", "mo_messages", columns)
