@@ -28,10 +28,10 @@ from whimbrel.domain.receipt import Receipt, Report
 from whimbrel.domain.status import LinkState
 from whimbrel.store.chains import Claim, ClaimedLink, accept_chains, claim_links, due_lanes
 from whimbrel.store.engine import PoolLimits
-from whimbrel.store.history import measure_depths
 from whimbrel.store.partners import PartnerChange, add_partners
 from whimbrel.store.postgres.steps import Stepper
 from whimbrel.store.postgres.store import PostgresStore
+from whimbrel.store.queues import measure_depths
 from whimbrel.store.receipts import (
     ParkedSweep,
     ReceivedReceipt,

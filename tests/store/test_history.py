@@ -19,13 +19,8 @@ from whimbrel.clock import MINUTE
 from whimbrel.domain.chain import Again, Taken
 from whimbrel.domain.chain_id import link_id
 from whimbrel.domain.status import LinkState
-from whimbrel.store.history import (
-    ReportFilter,
-    count_queues,
-    list_reports,
-    measure_depths,
-    tell_stories,
-)
+from whimbrel.store.history import ReportFilter, list_reports, tell_stories
+from whimbrel.store.queues import count_queues, measure_depths
 from whimbrel.store.reports import (
     ReportAttempt,
     ReportState,
@@ -151,3 +146,13 @@ async def test_depths_are_of_what_is_due(store: SqliteStore, database: Database)
     await accept(store, a_chain(1), a_chain(2, link={"due_at": START + MINUTE}))
     depths = await store.read(measure_depths, START + 1)
     assert (depths.links_due, depths.oldest_due_at) == (1, START)
+
+
+async def test_depths_are_of_all_lanes(store: SqliteStore, database: Database) -> None:
+    later = {"due_at": START + MINUTE}
+    await accept(store, a_chain(1, link=later), a_chain(2, partner_id=2, link=later))
+    assert (await store.read(measure_depths, START + 1))[:2] == (0, None)
+    await accept(store, *(a_chain(n, partner_id=1 + n % 2) for n in (3, 4, 5)))
+    await accept(store, a_chain(6, partner_id=2, link={"due_at": START - 5}))
+    assert (await store.read(measure_depths, START + 1))[:2] == (4, START - 5)
+    assert (await store.read(measure_depths, START + MINUTE))[:2] == (6, START - 5)

@@ -18,10 +18,10 @@ from whimbrel.flow.standing import (
 )
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
-from whimbrel.store.history import Queues, count_queues
 from whimbrel.store.holdings import Holding, all_holdings
 from whimbrel.store.nodes import StoredNode, all_nodes
 from whimbrel.store.partners import all_partners
+from whimbrel.store.queues import Queues, count_queues
 from whimbrel.store.senders import SenderPause, paused_senders
 
 app = typer.Typer()

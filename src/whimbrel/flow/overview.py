@@ -15,15 +15,9 @@ from whimbrel.flow.partner_directory import PartnerDirectory
 from whimbrel.flow.standing import NodeState, SenderState, nodes_at_work, sender_states
 from whimbrel.settings import Settings
 from whimbrel.store.engine import Store
-from whimbrel.store.history import (
-    MOST_DEAD,
-    DeadLane,
-    Depths,
-    count_dead_reports,
-    measure_depths,
-)
 from whimbrel.store.holdings import all_holdings
 from whimbrel.store.nodes import all_nodes
+from whimbrel.store.queues import MOST_DEAD, DeadLane, Depths, count_dead_reports, measure_depths
 from whimbrel.store.senders import paused_senders
 from whimbrel.store.tallies import Kind, TallyRange, read_series, read_totals
 

@@ -15,8 +15,8 @@ from whimbrel.flow.membership import ALONE, Seat
 from whimbrel.flow.tallies import Tallies
 from whimbrel.metrics import Metrics
 from whimbrel.store.engine import Store, StoreUnavailable
-from whimbrel.store.history import measure_depths
 from whimbrel.store.links import Moved
+from whimbrel.store.queues import measure_depths
 from whimbrel.store.receipts import ParkedSweep, sweep_parked
 from whimbrel.store.timers import BATCH, Ended, Tick, expire_links, renew_all_graces, settle_limbo
 

@@ -15,7 +15,7 @@ from tests.support import postgres
 from tests.support.postgres import PostgresDatabase
 from tests.support.runner import runner
 from whimbrel.domain.content import Channel
-from whimbrel.store import numbering, receipts, reports, search_roads, short_urls
+from whimbrel.store import numbering, queues, receipts, reports, search_roads, short_urls
 from whimbrel.store.criteria import Criteria, wanted_params
 from whimbrel.store.engine import Statement
 from whimbrel.store.migrate import upgrade_postgres
@@ -80,6 +80,9 @@ MAY_SCAN = {
     (numbering, "_REVISION"): {"numbering_imports"},
     # The first row that there is.
     (receipts, "_ANY_PARKED"): {"parked_receipts"},
+    # So many at the most, or at an operator's command.
+    (queues, "_DEPTHS"): {"parked_receipts"},
+    (queues, "_PARKED"): {"parked_receipts"},
 }
 SMALL = {"allowances", "holdings", "nodes", "numbering_imports", "partners", "uid_spaces"} | {
     "redeliveries",

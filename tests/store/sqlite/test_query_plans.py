@@ -16,6 +16,7 @@ from whimbrel.store import (
     nodes,
     numbering,
     purge,
+    queues,
     receipts,
     redelivery,
     reports,
@@ -45,6 +46,19 @@ MAY_SCAN = {
     # At most nine rows.
     (numbering, "_REVISION"): {"SCAN numbering_imports"},
     (numbering, "_IMPORTS"): {"SCAN i"},
+    (queues, "_QUEUES"): {"SCAN links USING INDEX links_unsettled"},
+    (queues, "_REPORT_QUEUES"): {"SCAN reports USING INDEX reports_open"},
+    (queues, "_DEAD_REPORTS"): {"SCAN reports USING INDEX reports_dead_of"},
+    (queues, "_PARKED"): {"SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at"},
+    # So many at the most.
+    (queues, "_DEPTHS"): {
+        "SCAN reports USING INDEX reports_open",
+        "SCAN parked_receipts USING COVERING INDEX parked_receipts_received_at",
+        "SCAN due_links",
+        "SCAN open_ones",
+        "SCAN parked",
+    },
+    (queues, "_DEAD"): {"SCAN reports USING INDEX reports_dead_of"},
     (search_roads, "PARTNERS"): {"SCAN partners"},
     (search_roads, "BY_DEDUPE_REF"): {"SCAN p"},
     # As many as are asked for.
@@ -103,6 +117,12 @@ def test_a_statement_scans_no_table(module: ModuleType, name: str, database: Dat
 def test_a_hot_statement_uses_its_index(module: ModuleType, name: str, database: Database) -> None:
     plan = plan_of(database, module, name)
     assert any(INDEXES[module, name] in step for step in plan), plan
+
+
+def test_measuring_reads_nothing_that_waits_for_its_hours(database: Database) -> None:
+    steps = [step for step in plan_of(database, queues, "_DEPTHS") if "SEARCH links" in step]
+    of_lanes = ["SEARCH links USING INDEX links_due", "SEARCH links USING INDEX links_due (lane>?)"]
+    assert steps == [*of_lanes, *["SEARCH links USING INDEX links_due (lane=? AND due_at<?)"] * 2]
 
 
 @pytest.mark.parametrize(("module", "name"), IN_ORDER)

@@ -17,8 +17,8 @@ from whimbrel.domain.partner import Partner
 from whimbrel.domain.status import CLICKED, Status
 from whimbrel.store.audit import Audited, audited
 from whimbrel.store.engine import Store
-from whimbrel.store.history import MOST_DEAD, DeadLane, count_dead_reports
 from whimbrel.store.partners import partners_by_id
+from whimbrel.store.queues import MOST_DEAD, DeadLane, count_dead_reports
 from whimbrel.store.redelivery import (
     ANYBODY,
     NewRedelivery,
