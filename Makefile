@@ -17,8 +17,8 @@ demo: $(VENV)/run.stamp  ## gateway, sandbox and a demo Partner on SQLite
 test: $(VENV)/dev.stamp  ## all tests
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
-# As many processes as there are cores. Each takes whole files, whose tests may share a gateway, in
-# their order: the journeys, which are long, are under way before the last short ones.
+# Two processes more than there are cores, since many tests wait for others. Each takes whole files,
+# whose tests may share a gateway, in the order of tests/conftest.py: what takes long comes first.
 TEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 screenshots: $(VENV)/dev.stamp  ## take the pictures of the documentation anew

@@ -1,13 +1,45 @@
-"""Says which engines and which browser tests ran on, whichever process ran them."""
+"""How many processes run the tests, in which order, and what they ran on."""
 
+import os
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+_TESTS = Path(__file__).parent
+_FIRST = (
+    "chaos/test_chaos.py",
+    "flow/test_model.py",
+    "journeys/test_journey_unanswered.py",
+    "browser/",
+    "journeys/",
+    "simulation/",
+    "store/test_migrations.py",
+)
+"""Folders and files of `tests` that take long: who gets one last would still be at it when the
+others have ended."""
+
 _KEYS = ("store engines", "browser")
 _of_workers: dict[str, set[str]] = {key: set() for key in _KEYS}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two more than there are cores: tests of processes and pages wait a good deal."""
+    return (os.cpu_count() or 1) + 2
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first; else files stay as they are, and tests in a file do."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    path = item.path.relative_to(_TESTS).as_posix()
+    return next((n for n, first in enumerate(_FIRST) if path.startswith(first)), len(_FIRST))
 
 
 @pytest.hookimpl(trylast=True)

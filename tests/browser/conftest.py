@@ -1,4 +1,4 @@
-"""One Chromium and one world for all tests in the browser; a fresh context for each.
+"""One Chromium and one world for all tests in the browser, and no longer; fresh contexts for each.
 
 A page that a test opens is watched: what `guard.py` lists makes the test fail at its end.
 """
@@ -28,14 +28,14 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     expect.set_options(timeout=_PATIENCE)
     async with running_chromium() as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def world(
     chromium: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:

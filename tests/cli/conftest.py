@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.builders import Database
+from tests.support.passwords import QUICK
 from tests.support.processes import write_settings
 from whimbrel.cli import main
+from whimbrel.domain import password
 from whimbrel.store.sqlite import SqliteStore
 
 ACCOUNT = {
@@ -88,9 +90,17 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Commands in a folder without a store; passwords cost less than they should."""
+    monkeypatch.setattr(password, "_HASHER", QUICK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "250")
     return Cli(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def made(cli: Cli) -> None:
+    """The store is there already: migrations would take more time than all the commands."""
+    Database(cli.folder / "whimbrel.db")
 
 
 Keep = Callable[[Callable[[SqliteStore], Awaitable[object]]], None]

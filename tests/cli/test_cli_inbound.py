@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.cli.conftest import Cli, Keep
 from tests.support.clock import START
 from whimbrel.clock import MINUTE
@@ -9,6 +11,8 @@ from whimbrel.domain.content import Channel
 from whimbrel.domain.receipt import MoMessage
 from whimbrel.store.mo_messages import keep_mo_messages
 from whimbrel.store.sqlite import SqliteStore
+
+pytestmark = pytest.mark.usefixtures("made")
 
 STOP = MoMessage(
     channel=Channel.SMS,

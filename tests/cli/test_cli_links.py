@@ -17,6 +17,8 @@ from whimbrel.store.engine import Statement, Steps, ask_one
 from whimbrel.store.purge import OldVisits, remove_visits
 from whimbrel.store.sqlite import SqliteStore
 
+pytestmark = pytest.mark.usefixtures("made")
+
 _SHORT_URLS = Statement("SELECT coalesce(chain_id, 0), target, uid FROM short_urls")
 SHARED = 0
 CLICKS = [

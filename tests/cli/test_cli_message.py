@@ -28,6 +28,8 @@ from whimbrel.store.sqlite import SqliteStore
 from whimbrel.store.submits import SubmitRecord, record_submits
 from whimbrel.store.timers import Tick, settle_limbo
 
+pytestmark = pytest.mark.usefixtures("made")
+
 FAR = START + 3_650 * DAY
 SMSC = {
     "host": "127.0.0.1",

@@ -5,6 +5,8 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.support.registry import LANDLINES, ROWS, real_file, write_registry
 
+pytestmark = pytest.mark.usefixtures("made")
+
 BAD = "916;0000000;0000099;99;X;Омская обл.;Омская область;1"
 OF_ATLANTIS = "917;0000000;0000099;100;X;Атлантида [1];-;1"
 

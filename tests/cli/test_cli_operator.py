@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.usefixtures("made")
+
 SECRETS = re.compile(r"argon2|pass-word")
 
 

@@ -9,6 +9,8 @@ from tests.support import builders
 from tests.support.builders import Database
 from whimbrel.domain.password import password_is_right
 
+pytestmark = pytest.mark.usefixtures("made")
+
 SECRETS = re.compile(r"argon2|whsec_|very-secret|pass-word")
 
 

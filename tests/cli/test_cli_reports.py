@@ -18,6 +18,8 @@ from whimbrel.store.reports import (
 )
 from whimbrel.store.sqlite import SqliteStore
 
+pytestmark = pytest.mark.usefixtures("made")
+
 CHAINS = (1, 2, 3)
 """Each has a dead report 0 and an acknowledged report 2, of 3:13, 4:13 and 5:13 UTC."""
 

@@ -9,6 +9,8 @@ from whimbrel.cli.sending_hours import describe_schedule
 from whimbrel.clock import DAY, HOUR, MINUTE, SECOND
 from whimbrel.domain.schedule import Schedule, ZoneReason
 
+pytestmark = pytest.mark.usefixtures("made")
+
 R = ZoneReason
 BY_DAY = {"begins": 10 * HOUR, "ends": 20 * HOUR}
 EVERY_DAY = "Mon Tue Wed Thu Fri Sat Sun"

@@ -1,5 +1,7 @@
 """`whimbrel status`: what waits, for whom and since when, and which senders rest and why."""
 
+import pytest
+
 from tests.cli.conftest import ACCOUNT, Cli, Keep
 from tests.support import builders
 from whimbrel.clock import HOUR, MINUTE, SystemClock
@@ -8,6 +10,8 @@ from whimbrel.domain.chain_id import chain_of
 from whimbrel.domain.status import LinkState
 from whimbrel.store.senders import SenderPause, pause_senders
 from whimbrel.store.sqlite import SqliteStore
+
+pytestmark = pytest.mark.usefixtures("made")
 
 
 def test_an_idle_gateway(cli: Cli) -> None:

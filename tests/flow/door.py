@@ -79,15 +79,17 @@ class Door:
         senders: Senders = SENDERS,
         last: int = 0,
         base: str = "",
+        metrics: Metrics | None = None,
     ) -> None:
         """`last` is the greatest number of a chain so far, `base` the gateway's short domain."""
+        metrics = metrics or Metrics()
         self.store, self.clock = store, clock
         self.partners = PartnerDirectory(store)
         self.numbering = NumberingDirectory(store)
-        self.shortening = Shortening(store, self.partners, Metrics(), base=base)
+        self.shortening = Shortening(store, self.partners, metrics, base=base)
         self.gatekeeper = Gatekeeper(self.partners, clock)
         self.woken = 0
-        self.tallies = Tallies(store, clock, Metrics())
+        self.tallies = Tallies(store, clock, metrics)
         reception = Reception(
             store,
             clock,

@@ -209,7 +209,8 @@ class Chains(RuleBasedStateMachine):
         for pause in await self.store.read(paused_senders, None):
             self.line_of(pause.channel).pause = pause
         last = await self.store.read(last_chain_id, None)
-        self.door = Door(self.store, self.clock, senders=SENDERS, last=last)
+        metrics = self.journey.metrics  # to make others takes longer than a step
+        self.door = Door(self.store, self.clock, senders=SENDERS, last=last, metrics=metrics)
         await self._configure()
 
     async def _configure(self) -> None:

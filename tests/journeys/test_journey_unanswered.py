@@ -111,6 +111,12 @@ class Place:
         request = {**a_request(*what), "login": login}
         return (await send(client, self.installation.url, request)).mt_num
 
+    def await_answers(self, timeout: float) -> None:
+        """Let the next gateway wait for an answer so many seconds."""
+        text = self.installation.config.read_text()
+        key = "submit_timeout_seconds = "
+        self.installation.config.write_text(re.sub(f"{key}.*", f"{key}{timeout}", text))
+
     async def show(self, mt_num: str) -> str:
         shown = await self.installation.run("message", "show", mt_num)
         assert shown.code == 0, shown.errors
@@ -230,6 +236,7 @@ async def test_a_gateway_that_dies_over_its_submits_follows_the_rule_of_now(
                 mt_nums[to] = await place.send(client, rule, to, on_whatsapp("Hello"))
             await place.cloud.until_taken(len(recipients))
             await gateway.kill()
+        place.await_answers(TIMEOUT_SECONDS)
         async with place.installation.serve():
             for mt_num in mt_nums.values():
                 assert await place.receiver.until_last(mt_num, NOBODY_KNOWS) == expected

@@ -1,7 +1,6 @@
 """An operator at the console, over real HTTP: signs in, opens pages, sends forms."""
 
 import contextlib
-import functools
 import re
 from collections.abc import AsyncIterator, Mapping
 from html import unescape
@@ -10,15 +9,14 @@ from typing import NamedTuple
 import aiohttp
 
 from tests.support.gateway import RunningGateway
+from tests.support.passwords import quick_hash
 from whimbrel.clock import SystemClock
 from whimbrel.domain.operator import Operator, Role
-from whimbrel.domain.password import hash_password
 from whimbrel.store.audit import Audited, AuditEntry
 from whimbrel.store.engine import Store
 from whimbrel.store.operators import add_operators
 
 PASSWORD = "operator-password"
-_hashed = functools.cache(hash_password)  # 50 ms of a core each
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 
@@ -88,7 +86,9 @@ async def an_operator(
     store: Store, login: str = "ann", role: Role = Role.ADMIN, *, sees_texts: bool = True
 ) -> Operator:
     """Write an operator whose password is `PASSWORD`."""
-    operator = Operator(0, login, _hashed(PASSWORD), role, sees_texts, False, SystemClock().now())
+    operator = Operator(
+        0, login, quick_hash(PASSWORD), role, sees_texts, False, SystemClock().now()
+    )
     entry = AuditEntry(SystemClock().now(), "test", "-", "operator.add", login)
     await store.write(add_operators, Audited(operator, entry))
     return operator

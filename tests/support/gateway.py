@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 
 from tests.support.builders import Database
+from tests.support.passwords import quick_hash
+from tests.support.templates import compile_once
 from whimbrel.app import Gateway
 from whimbrel.clock import Clock, SystemClock
 from whimbrel.domain.partner import Partner, Profile
-from whimbrel.domain.password import hash_password
 from whimbrel.serving import serve_app
 from whimbrel.settings import Settings, WhatsappAccount
 from whimbrel.store.partners import PartnerChange, add_partners
@@ -68,9 +68,6 @@ class RunningGateway(NamedTuple):
             return answer.status, await answer.json()
 
 
-_hashed = functools.cache(hash_password)  # 50 ms of a core each
-
-
 @contextlib.asynccontextmanager
 async def running_gateway(
     folder: Path,
@@ -79,15 +76,18 @@ async def running_gateway(
     partners: dict[str, Profile] | None = None,
     clock: Clock | None = None,
     port: int = 0,
+    hashed: Callable[[str], str] = quick_hash,
 ) -> AsyncIterator[RunningGateway]:
     """Run a gateway with one account and, unless told otherwise, one Partner.
 
-    On a free port, or on `port`.
+    On a free port, or on `port`. `hashed` makes of `PASSWORD` what is stored.
     """
+    compile_once()
     settings = settings or Settings(whatsapp={"main": an_account()})
     store = SqliteStore(Database(folder / "whimbrel.db").path)
+    stored = hashed(PASSWORD)
     for login, profile in (partners or {LOGIN: a_profile()}).items():
-        partner = Partner(0, login, _hashed(PASSWORD), False, profile)
+        partner = Partner(0, login, stored, False, profile)
         await store.write(add_partners, PartnerChange(partner, SystemClock().now()))
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     gateway = Gateway(settings, store, clock or SystemClock(), stopping=stop)

@@ -10,7 +10,7 @@ import uvloop
 
 from whimbrel import sandbox as world
 from whimbrel.cli.terminal import ConfigOption, fail, read_settings
-from whimbrel.serving import serve_app
+from whimbrel.serving import listen, serve_app
 from whimbrel.settings import Settings
 
 app = typer.Typer()
@@ -61,10 +61,13 @@ async def _run(
     async with asyncio.TaskGroup() as tasks:
         if receiver_port is not None:
             receiver = world.Receiver(printer=lambda line: print(line, flush=True))
-            host = settings.sandbox.host
-            tasks.create_task(
-                serve_app(receiver.app, host, receiver_port, stop=stop, on_ready=on_ready)
+            # Before the SMSC's threads are there, which would outlive us if the port is taken.
+            host, port = settings.sandbox.host, receiver_port
+            listener = listen(host, port)
+            serving = serve_app(
+                receiver.app, host, port, stop=stop, on_ready=on_ready, listener=listener
             )
+            tasks.create_task(serving)
         tasks.create_task(
             world.run(
                 settings,

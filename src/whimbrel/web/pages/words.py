@@ -4,6 +4,7 @@
 English; a test finds it before anybody else does.
 """
 
+import functools
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -12,11 +13,14 @@ from types import MappingProxyType
 LANGUAGES = MappingProxyType({"en": "English", "ru": "Русский"})
 
 
+@functools.cache
 def read_words() -> Mapping[str, Mapping[str, str]]:
-    """Read every translation, by language. Raises `ValueError` for a text that two files have."""
-    return {language: _of(language) for language in LANGUAGES if language != "en"} | {
-        "en": MappingProxyType({})
-    }
+    """Read every translation, by language; the files are read once a process.
+
+    Raises `ValueError` for a text that two files have.
+    """
+    translations = {language: _of(language) for language in LANGUAGES if language != "en"}
+    return MappingProxyType({**translations, "en": MappingProxyType({})})
 
 
 def _of(language: str) -> Mapping[str, str]:
