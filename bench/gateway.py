@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from bench import database
-from bench.processes import ANYWHERE, run
+from bench.processes import ANYWHERE, ROOT, run
 from bench.wire import LOGIN, PASSWORD, SENDER, SHORT_HOST, senders
 
 _SETTINGS = """\
@@ -71,13 +71,14 @@ class Gateway:
         numbers: int = 1,
         url: str = "",
         more: str = "",
+        root: Path = ROOT,
     ) -> None:
         """Write the settings, and add a Partner with duplicate control and without limits.
 
         `throughput` is in messages a second of the WhatsApp sender, 0 for no limit; without
         `smsc_port` there is no SMS. `short_urls` is the Partner's mode. `numbers` are WhatsApp's;
         `url` is that of a database with tables, else the store is SQLite's file. `more` is
-        more of the settings, in TOML.
+        more of the settings, in TOML. `root` is the checkout whose gateway it is.
         """
         self.port = port
         self.sandbox_port = sandbox_port
@@ -119,7 +120,7 @@ class Gateway:
                 "--report-url", report_url, "--password-stdin",
                 *(word for name in names for word in ("--sender", name)),
             ],
-            cores=ANYWHERE, stdin=PASSWORD, limit=_COMMAND_SECONDS,
+            cores=ANYWHERE, stdin=PASSWORD, limit=_COMMAND_SECONDS, root=root,
         )  # fmt: skip
 
     def serve(self, profile: Path | None = None, *, workers: int = 1) -> list[str]:

@@ -16,7 +16,8 @@ from pathlib import Path
 Cores = frozenset[int]
 ANYWHERE: Cores = frozenset(os.sched_getaffinity(0))
 
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+"""This checkout."""
 _START_SECONDS = 30.0
 _STOP_SECONDS = 40.0  # longer than the gateway may take to finish what is in flight
 _GOOD_ENDS = {0, -signal.SIGTERM}  # uvicorn passes the signal on
@@ -54,11 +55,12 @@ class Process:
 
 @contextlib.contextmanager
 def running(
-    name: str, arguments: Sequence[str], *, log_folder: Path, cores: Cores
+    name: str, arguments: Sequence[str], *, log_folder: Path, cores: Cores, root: Path = ROOT
 ) -> Iterator[Process]:
     """Run a Python module as a server. It is ready when it has written a line to its output.
 
-    Leaving ends it. Raises `ProcessFailed` if it does not start, or logged or ended badly.
+    `root` is the checkout whose module it is. Leaving ends it. Raises `ProcessFailed` if it does
+    not start, or logged or ended badly.
     """
     log = log_folder / f"{name}.log"
     with log.open("wb") as errors:
@@ -67,7 +69,8 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            cwd=_ROOT,
+            cwd=root,
+            env=_environment(root),
         )
     os.sched_setaffinity(popen.pid, cores)  # its threads, none of which has begun, inherit it
     process = Process(popen, name, log)
@@ -93,14 +96,23 @@ def _await_readiness(popen: "subprocess.Popen[bytes]", process: Process) -> None
         raise ProcessFailed(f"{process.name} did not start:\n{process.log_tail()}")
 
 
-def run(arguments: Sequence[str], *, cores: Cores, stdin: str = "", limit: float) -> str:
+def _environment(root: Path) -> dict[str, str]:
+    """Return the environment in which Python finds the modules of a checkout."""
+    path = {} if root == ROOT else {"PYTHONPATH": f"{root / 'src'}:{root}"}
+    return {**os.environ, **path}
+
+
+def run(
+    arguments: Sequence[str], *, cores: Cores, stdin: str = "", limit: float, root: Path = ROOT
+) -> str:
     """Run a Python module to its end, `limit` seconds at most, and return its output."""
     popen = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=_ROOT,
+        cwd=root,
+        env=_environment(root),
     )
     os.sched_setaffinity(popen.pid, cores)
     try:
