@@ -1,11 +1,13 @@
 """Nobody gets where he may not go, and nobody is made to do what he did not mean."""
 
 import html
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+import whimbrel
 from tests.support.console import a_browser, an_operator, signed_in
 from tests.support.gateway import RunningGateway, an_account, running_gateway
 from whimbrel.domain.operator import Right, Role
@@ -293,12 +295,32 @@ async def test_assets_are_kept_by_browsers_under_their_digest(running: RunningGa
         assert shown.status == 200
         assert shown.headers["content-type"].startswith("text/css")
         assert "immutable" in shown.headers["cache-control"]
-        assert "immutable" not in (await browser.get(url.split("?")[0])).headers["cache-control"]
-        assert (await browser.get("/assets/../words/ru/console.toml")).status == 404
+        _, folder, edition, name = url.split("/", 3)
+        other = await browser.get(f"/{folder}/{'0' * len(edition)}/{name}")
+        assert (other.status, other.text) == (200, shown.text)
+        assert "immutable" not in other.headers["cache-control"]
+        for path in ("../words/ru/console.toml", f"{edition}/../../words/ru/console.toml"):
+            assert (await browser.get(f"/{folder}/{path}")).status == 404
+
+
+def test_what_a_script_imports_is_of_its_edition() -> None:
+    """Relative addresses lead to the same folder, and no other is imported."""
+    folder = Path(whimbrel.__file__).parent / "web/pages/assets/js"
+    imports = [
+        (script, imported)
+        for script in folder.rglob("*.js")
+        for imported in re.findall(
+            r'^(?:import|\}).* from "(.+)";$', script.read_text(), re.MULTILINE
+        )
+    ]
+    assert len(imports) > 20
+    for script, imported in imports:
+        assert imported.startswith("."), f"{script.name} imports {imported}"
+        assert (script.parent / imported).is_file()
 
 
 async def test_assets_are_packed_for_whom_it_helps(running: RunningGateway) -> None:
-    url = f"{running.url}/assets/vendor/htmx-2.0.11.min.js"
+    url = f"{running.url}/assets/any/vendor/htmx-2.0.11.min.js"
     bodies = []
     for accepted, sent in (("gzip, br", "gzip"), ("gzip, br", "gzip"), ("identity", None)):
         headers = {"accept-encoding": accepted}

@@ -1,14 +1,14 @@
 """The files that pages load: styles, scripts, vendored libraries. All of them are ours to serve.
 
-A file's address holds a digest of its content, so that a browser may keep it for ever and never
-has an old one. Long texts are sent packed.
+Their address holds a digest of them all, so that a browser may keep each for ever and never has an
+old one, nor one that a script of the same folder imports. Long texts are sent packed.
 """
 
 import asyncio
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
@@ -21,14 +21,13 @@ PATH = "/assets"
 _DIGEST = 12  # hex digits
 _TYPES = MappingProxyType({".js": "text/javascript", ".txt": "text/plain", ".svg": "image/svg+xml"})
 _ALWAYS = "public, max-age=31536000, immutable"
-_BRIEFLY = "public, max-age=300"  # asked for without a digest, or with an old one
+_BRIEFLY = "public, max-age=300"  # asked for by a page of another version, which has its own
 _WORTH_PACKING = 1_400  # bytes, about what one packet carries
 
 
 class _File(NamedTuple):
     body: bytes
     media_type: str
-    digest: str
 
 
 class Assets:
@@ -37,20 +36,23 @@ class Assets:
     def __init__(self, package: str = "whimbrel.web.pages", folder: str = "assets") -> None:
         root = files(package) / folder
         self._files = {name: _read(one) for name, one in _walk(root, "")}
+        self._edition = _digest(self._files)
         self._packed: dict[str, bytes] = {}
 
     def url(self, name: str) -> str:
         """Return where a file is. Raises `KeyError` for one that is not there."""
-        return f"{PATH}/{name}?v={self._files[name].digest}"
+        if name not in self._files:
+            raise KeyError(name)
+        return f"{PATH}/{self._edition}/{name}"
 
     async def answer(self, request: Request) -> Response:
-        """Answer with a file."""
-        name = request.path_params["name"]
+        """Answer with a file, of whichever edition the page is that asks for it."""
+        edition, name = request.path_params["edition"], request.path_params["name"]
         file = self._files.get(name)
         if file is None:
             return Response("There is no such file.\n", 404, media_type="text/plain")
-        cached = request.query_params.get("v") == file.digest
-        headers = {"cache-control": _ALWAYS if cached else _BRIEFLY, "vary": "accept-encoding"}
+        keep = _ALWAYS if edition == self._edition else _BRIEFLY
+        headers = {"cache-control": keep, "vary": "accept-encoding"}
         body = file.body
         if len(body) > _WORTH_PACKING and _takes_gzip(request):
             body = await self._pack(name, body)
@@ -82,5 +84,11 @@ def _read(file: Traversable) -> _File:
     body = file.read_bytes()
     suffix = f".{file.name.rpartition('.')[2]}"
     guessed = _TYPES.get(suffix) or mimetypes.guess_type(file.name)[0]
-    digest = hashlib.sha256(body).hexdigest()[:_DIGEST]
-    return _File(body, guessed or "application/octet-stream", digest)
+    return _File(body, guessed or "application/octet-stream")
+
+
+def _digest(files: Mapping[str, _File]) -> str:
+    digest = hashlib.sha256()
+    for name, file in sorted(files.items()):
+        digest.update(f"{name} {len(file.body)} ".encode() + file.body)
+    return digest.hexdigest()[:_DIGEST]

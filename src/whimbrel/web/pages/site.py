@@ -25,7 +25,7 @@ def is_page(path: str) -> bool:
 def create_page_site(assets: Assets, routes: Iterable[BaseRoute]) -> ASGIApp:
     """Return the site of some pages."""
     shared = [
-        Route(f"{PATH}/{{name:path}}", assets.answer, methods=["GET"]),
+        Route(f"{PATH}/{{edition}}/{{name:path}}", assets.answer, methods=["GET"]),
         Route("/preferences", _choose, methods=["POST"]),
     ]
     return secured(Router(routes=[*shared, *routes], redirect_slashes=False))
