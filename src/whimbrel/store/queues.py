@@ -14,7 +14,8 @@ WHERE state IN (0, 1) GROUP BY lane ORDER BY lane
 """)
 _DEAD_REPORTS = Statement("SELECT count(*) FROM reports WHERE state = 3")
 _PARKED = Statement("SELECT count(*), min(received_at) FROM parked_receipts")
-# Lane by lane: among the links that wait for their hours, however many, none is read.
+# Lane by lane: among the links that wait for their hours, however many, none is read. PostgreSQL
+# would join all that are unsettled; behind `--` it reads no more of the line.
 _DEPTHS = Statement("""
 WITH RECURSIVE busy(lane) AS (
     SELECT min(lane) FROM links WHERE state = 0
@@ -23,10 +24,12 @@ WITH RECURSIVE busy(lane) AS (
     FROM busy WHERE busy.lane IS NOT NULL
 )
 SELECT
-    (SELECT coalesce(sum((
-        SELECT count(*) FROM (SELECT 1 FROM links
-            WHERE state = 0 AND lane = busy.lane AND due_at <= :now LIMIT 50000) AS due_links)), 0)
-     FROM busy),
+    (SELECT count(*) FROM
+        (SELECT 1 FROM busy CROSS JOIN
+            /*postgres LATERAL (SELECT 1 FROM links
+                WHERE state = 0 AND lane = busy.lane AND due_at <= :now LIMIT 50000) AS due
+            -- */ links WHERE links.state = 0 AND links.lane = busy.lane AND links.due_at <= :now
+         LIMIT 50000) AS due_links),
     (SELECT min((SELECT min(due_at) FROM links
                  WHERE state = 0 AND lane = busy.lane AND due_at <= :now)) FROM busy),
     (SELECT count(*) FROM (SELECT 1 FROM reports WHERE state IN (0, 1) LIMIT 50000) AS open_ones),
@@ -57,8 +60,8 @@ def count_queues(items: list[None]) -> Steps[list[Queues]]:
 class Depths(NamedTuple):
     """How much is due and since when, for metrics; a moment is None where nothing waits.
 
-    Counts stop at 50,000, of links in each lane, so that measuring a long queue does not lengthen
-    it; of open reports the oldest is that of the oldest chain.
+    Counts stop at 50,000, so that measuring a long queue does not lengthen it; of open reports the
+    oldest is that of the oldest chain.
     """
 
     links_due: int
