@@ -8,16 +8,7 @@ from whimbrel.domain.chain import Chain, NewLink
 from whimbrel.domain.content import Channel, Content, Image, Text
 from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
-from whimbrel.store.engine import (
-    Ask,
-    Do,
-    HoldKeys,
-    Params,
-    Statement,
-    Steps,
-    StoreUnavailable,
-    ask_one,
-)
+from whimbrel.store.engine import Ask, Do, HoldKeys, Params, Statement, Steps, ask_one
 from whimbrel.store.extra_pairs import keep_pairs
 from whimbrel.store.parts import taken_parts
 from whimbrel.store.short_urls import FilledDraft, fill_drafts
@@ -60,7 +51,9 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     Short URLs are made for those that are kept, and for no other.
     """
     repeated = yield from _insert(chains)
-    accepted = yield from _judged(chains, repeated)
+    inserted = [chain for chain in chains if chain.chain_id not in repeated]
+    outcomes = repeated | (yield from _judged(inserted))
+    accepted = [outcomes[chain.chain_id] for chain in chains]
     kept = [
         chain
         for chain, outcome in zip(chains, accepted, strict=True)
@@ -75,43 +68,44 @@ def accept_chains(chains: list[Chain]) -> Steps[list[Accepted]]:
     return accepted
 
 
-def _insert(chains: list[Chain]) -> Steps[list[Accepted | None]]:
-    """Insert all but those that repeat another's content; return what these repeat.
+def _insert(chains: list[Chain]) -> Steps[dict[int, Accepted]]:
+    """Insert all but those that repeat another's content; return what these repeat, by number.
 
     Most groups have none that could, and go in at once; the others are looked at one by one.
     """
     if all(chain.content_key is None for chain in chains):
         yield Do(_INSERT_CHAIN, [_chain_params(chain) for chain in chains])
-        return [None] * len(chains)
+        return {}
     yield HoldKeys(chain.content_key for chain in chains if chain.content_key is not None)
-    repeated: list[Accepted | None] = []
+    repeated: dict[int, Accepted] = {}
     for chain in chains:
         # A repeated `id` is looked for first: a repeat by both repeats the request.
-        repeated.append((yield from _repeated(chain)) if chain.content_key is not None else None)
-        if repeated[-1] is None:
+        repeat = (yield from _repeated(chain)) if chain.content_key is not None else None
+        if repeat:
+            repeated[chain.chain_id] = repeat
+        else:
             yield Do(_INSERT_CHAIN, [_chain_params(chain)])
     return repeated
 
 
-def _judged(chains: list[Chain], repeated: list[Accepted | None]) -> Steps[list[Accepted]]:
-    """Find out which of the others are there now, and whose `id` the rest repeats."""
-    new = [chain for chain, repeat in zip(chains, repeated, strict=True) if repeat is None]
-    numbers = [chain.chain_id for chain in new]
-    rows = (yield from ask_one(_KEPT, min(numbers), max(numbers))) if new else []
-    there = {number for (number,) in rows}
-    missing = [chain for chain in new if chain.chain_id not in there]
+def _judged(chains: list[Chain]) -> Steps[dict[int, Accepted]]:
+    """Find out which chains are there that were inserted, and whose `id` the others repeat."""
+    if not chains:
+        return {}
+    numbers = [chain.chain_id for chain in chains]
+    rows = yield from ask_one(_KEPT, min(numbers), max(numbers))
+    outcomes = {number: Accepted(number) for (number,) in rows}
+    missing = [chain for chain in chains if chain.chain_id not in outcomes]
     keepers = yield Ask(_BY_REF, [(chain.partner_id, chain.dedupe_ref) for chain in missing])
-    by_ref = {
-        chain.chain_id: Accepted(keeper, repeats_ref=True)
-        for chain, found in zip(missing, keepers, strict=True)
-        for (keeper,) in found
-    }
-    if len(by_ref) < len(missing):
-        raise StoreUnavailable("a chain was removed while another one repeated its id")
-    return [
-        repeat or by_ref.get(chain.chain_id) or Accepted(chain.chain_id)
-        for chain, repeat in zip(chains, repeated, strict=True)
-    ]
+    for chain, found in zip(missing, keepers, strict=True):
+        for (keeper,) in found:
+            outcomes[chain.chain_id] = Accepted(keeper, repeats_ref=True)
+    # Another process may have removed what was in their way, since they were to be inserted.
+    in_nobodys_way = [chain for chain in missing if chain.chain_id not in outcomes]
+    if in_nobodys_way:
+        yield Do(_INSERT_CHAIN, [_chain_params(chain) for chain in in_nobodys_way])
+        outcomes |= yield from _judged(in_nobodys_way)
+    return outcomes
 
 
 def find_repeats(chains: list[Chain]) -> Steps[list[Accepted]]:
