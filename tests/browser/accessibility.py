@@ -28,6 +28,7 @@ _UNTIL_STILL = """() => Promise.allSettled(
 
 async def check_accessibility(page: Page, *themes: Theme) -> None:
     """Raise `AssertionError` if axe-core finds a violation, in each theme that is given."""
+    await page.wait_for_load_state()  # without its styles it has the browser's colours
     found, rules = [], _EVERY_RULE
     for theme in themes or (None,):
         if theme is not None:

@@ -22,3 +22,4 @@ async def sign_in(
     await page.locator("input[name=password]").fill(password)
     await page.locator("main form button").click()
     await expect(page).to_have_url(world.url + path)
+    await page.wait_for_load_state()
