@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import profiled
-from bench.gateway import Gateway
+from bench.gateway import HARDLY_ANY, Gateway
 from bench.processes import ProcessFailed, free_ports, peak_mib, running
 from bench.rounds import (
     LoadPlan,
@@ -32,7 +32,6 @@ SHORTENING = {WHIMBREL: "off", "own": "per-subscriber", "shared": "shared"}
 """The servers but the bare one, and their Partner's mode."""
 _LONG_URL = "https://shop.example/orders/8770100?utm_source=whatsapp&utm_campaign=ready"
 GOAL_RATIO, GOAL_P99 = 0.5, 10.0
-_HARDLY_ANY = 0.001  # messages a second: one in a quarter of an hour
 _TITLES = titles("server")
 
 
@@ -55,7 +54,7 @@ def measure(server: str, plan: Plan, profile: Path | None = None) -> Round:
                 folder,
                 port=port,
                 sandbox_port=nobody,
-                throughput=_HARDLY_ANY,
+                throughput=HARDLY_ANY,
                 short_urls=SHORTENING[server],
             )
             command = gateway.serve(profile)

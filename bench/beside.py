@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from bench.gateway import Gateway
+from bench.gateway import HARDLY_ANY, Gateway
 from bench.load import Load
 from bench.processes import (
     ROOT,
@@ -30,7 +30,6 @@ from bench.processes import (
 from bench.rounds import placement
 from bench.wire import Requests
 
-_HARDLY_ANY = 0.001  # messages a second that may go: accepting alone is measured
 _CONNECTIONS = 64
 
 
@@ -89,9 +88,7 @@ def main() -> None:
             own = Path(folder, name)
             own.mkdir()
             port, nobody = free_ports(2)
-            gateway = Gateway(
-                own, port=port, sandbox_port=nobody, throughput=_HARDLY_ANY, root=root
-            )
+            gateway = Gateway(own, port=port, sandbox_port=nobody, throughput=HARDLY_ANY, root=root)
             process = stack.enter_context(
                 running(name, gateway.serve(), log_folder=own, cores=server_cores, root=root)
             )

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from bench.gateway import Gateway
+from bench.gateway import HARDLY_ANY, Gateway
 from bench.lookers import LOGIN, PAGES, PASSWORD
 from bench.processes import ANYWHERE, ProcessFailed, free_ports, peak_mib, run, running
 from bench.rounds import (
@@ -29,7 +29,6 @@ from bench.rounds import (
 )
 
 OFF, ON, WATCHED = "off", "on", "watched"
-_HARDLY_ANY = 0.001  # messages a second: one in a quarter of an hour
 _WITHOUT = "[console]\nenabled = false\n"
 _COMMAND_SECONDS = 60.0
 
@@ -54,7 +53,7 @@ def measure(server: str, plan: Plan) -> Round:
             folder,
             port=port,
             sandbox_port=nobody,
-            throughput=_HARDLY_ANY,
+            throughput=HARDLY_ANY,
             more=_WITHOUT if server == OFF else "",
         )
         command = ["whimbrel", "operator", "add", LOGIN, "--config", str(gateway.config)]

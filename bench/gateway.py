@@ -51,6 +51,8 @@ password = "secret"
 submit_window = 500
 """
 _STORE = "whimbrel.db"
+HARDLY_ANY = 0.001
+"""A throughput, messages a second: nothing is sent while accepting is measured."""
 _COMMAND_SECONDS = 60.0
 
 

@@ -19,7 +19,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from bench.gateway import Gateway
+from bench.gateway import HARDLY_ANY, Gateway
 from bench.load import percentile
 from bench.processes import ANYWHERE, ProcessFailed, free_ports, peak_mib, run, running
 from bench.rounds import LoadPlan, Round, bad_answers, line, placement, put_under_load, titles
@@ -40,7 +40,6 @@ _HISTORY_DAYS = 30
 _OLDEST_DAYS = 300
 _SETTLE_SECONDS = 2.5  # a changed profile reaches the gateway within a second
 _LIGHT_PAUSE = 0.2  # seconds between a connection's requests
-_HARDLY_ANY = 0.001  # messages a second: nothing is sent while accepting is measured
 _FILL = """
 WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :count)
 INSERT INTO chains SELECT :first + ((n * :step) << 23), 1, printf('%012d', n), printf('%012d', n),
@@ -202,7 +201,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="whimbrel-bench-") as name:
         folder = Path(name)
         port, nobody = free_ports(2)
-        gateway = Gateway(folder, port=port, sandbox_port=nobody, throughput=_HARDLY_ANY)
+        gateway = Gateway(folder, port=port, sandbox_port=nobody, throughput=HARDLY_ANY)
         began = time.perf_counter()
         _fill(gateway.store, given.chains)
         size = gateway.store.stat().st_size
