@@ -226,6 +226,4 @@ def _shown(message: Message) -> dict[str, Any]:
 
 
 def _wrong(reason: str) -> Response:
-    return Response(
-        msgspec.json.encode({"error": reason}), status_code=400, media_type="application/json"
-    )
+    return json_answer({"error": reason}, status=400)
