@@ -10,6 +10,7 @@ from whimbrel.domain.short_url import Draft
 from whimbrel.domain.status import NOTHING_TOLD, ErrorCode
 from whimbrel.store.engine import Ask, Do, HoldKeys, Params, Statement, Steps, ask_one
 from whimbrel.store.extra_pairs import keep_pairs
+from whimbrel.store.lanes import by_lanes
 from whimbrel.store.parts import taken_parts
 from whimbrel.store.short_urls import FilledDraft, fill_drafts
 
@@ -201,17 +202,16 @@ def sender_of(lane: str) -> tuple[Channel, str]:
     return Channel(channel), sender
 
 
-# A step from one lane to the next by the index, however many links wait in each.
-_LANES = Statement("""
-WITH RECURSIVE busy(lane) AS (
-    SELECT min(lane) FROM links WHERE state = 0
-    UNION ALL
-    SELECT (SELECT min(lane) FROM links WHERE state = 0 AND lane > busy.lane)
-    FROM busy WHERE busy.lane IS NOT NULL
-)
+_LANES = Statement(
+    by_lanes(
+        "links",
+        0,
+        """
 SELECT lane, (SELECT min(due_at) FROM links WHERE state = 0 AND lane = busy.lane)
 FROM busy WHERE lane IS NOT NULL
-""")
+""",
+    )
+)
 # The literal LIMIT tells a planner that does not know the other one how few links there are.
 _CLAIM = Statement("""
 WITH due AS MATERIALIZED (

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from whimbrel.store.engine import Ask, Row, Statement, Steps, ask_one
+from whimbrel.store.lanes import by_lanes
 
 _QUEUES = Statement("""
 SELECT lane, state, count(*), min(due_at), min(expires_at) FROM links
@@ -16,13 +17,11 @@ _DEAD_REPORTS = Statement("SELECT count(*) FROM reports WHERE state = 3")
 _PARKED = Statement("SELECT count(*), min(received_at) FROM parked_receipts")
 # Lane by lane: among the links that wait for their hours, however many, none is read. PostgreSQL
 # would join all that are unsettled; behind `--` it reads no more of the line.
-_DEPTHS = Statement("""
-WITH RECURSIVE busy(lane) AS (
-    SELECT min(lane) FROM links WHERE state = 0
-    UNION ALL
-    SELECT (SELECT min(lane) FROM links WHERE state = 0 AND lane > busy.lane)
-    FROM busy WHERE busy.lane IS NOT NULL
-)
+_DEPTHS = Statement(
+    by_lanes(
+        "links",
+        0,
+        """
 SELECT
     (SELECT count(*) FROM
         (SELECT 1 FROM busy CROSS JOIN
@@ -35,7 +34,9 @@ SELECT
     (SELECT count(*) FROM (SELECT 1 FROM reports WHERE state IN (0, 1) LIMIT 50000) AS open_ones),
     (SELECT created_at FROM reports WHERE state IN (0, 1) ORDER BY chain_id LIMIT 1),
     (SELECT count(*) FROM (SELECT 1 FROM parked_receipts LIMIT 50000) AS parked)
-""")
+""",
+    )
+)
 
 
 class Queues(NamedTuple):

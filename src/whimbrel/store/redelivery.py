@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from whimbrel.clock import DAY
 from whimbrel.store.engine import Ask, Do, Row, Statement, Steps, ask_one
+from whimbrel.store.lanes import by_lanes
 from whimbrel.store.reports import made_due
 
 BATCH = 100
@@ -22,15 +23,15 @@ _KEPT = 90 * DAY
 _SCANNED = 2_000
 
 # Literal limits tell a planner that does not know the others how few rows there are.
-_DEAD_LANES = Statement("""
-WITH RECURSIVE dead(lane) AS (
-    SELECT min(lane) FROM reports WHERE state = 3
-    UNION ALL
-    SELECT (SELECT min(lane) FROM reports WHERE state = 3 AND lane > dead.lane)
-    FROM dead WHERE dead.lane IS NOT NULL
+_DEAD_LANES = Statement(
+    by_lanes(
+        "reports",
+        3,
+        """
+SELECT lane FROM busy WHERE lane IS NOT NULL
+""",
+    )
 )
-SELECT lane FROM dead WHERE lane IS NOT NULL
-""")
 _COUNT = Statement("""
 SELECT count(*) FROM (
     SELECT 1 FROM reports

@@ -17,6 +17,7 @@ from whimbrel.domain.receipt import Report
 from whimbrel.domain.status import CLICKED, ErrorCode, Status
 from whimbrel.store.click_reports import with_clicks
 from whimbrel.store.engine import Ask, Do, Hold, Row, Statement, Steps, ask_one
+from whimbrel.store.lanes import by_lanes
 from whimbrel.store.parts import with_part_counts
 
 
@@ -89,16 +90,16 @@ def add_reports(reports: list[NewReport]) -> Steps[None]:
     yield Do(_INSERT, reports)
 
 
-_LANES = Statement("""
-WITH RECURSIVE busy(lane) AS (
-    SELECT min(lane) FROM reports WHERE state = 1
-    UNION ALL
-    SELECT (SELECT min(lane) FROM reports WHERE state = 1 AND lane > busy.lane)
-    FROM busy WHERE busy.lane IS NOT NULL
-)
+_LANES = Statement(
+    by_lanes(
+        "reports",
+        1,
+        """
 SELECT lane, (SELECT min(next_at) FROM reports WHERE state = 1 AND lane = busy.lane)
 FROM busy WHERE lane IS NOT NULL
-""")
+""",
+    )
+)
 # The literal LIMIT tells a planner that does not know the other one how few reports there are.
 _CLAIM = Statement("""
 WITH due AS MATERIALIZED (
